@@ -1,0 +1,1 @@
+"""Neural Network Audio Reconstruction: restore signals that were damaged on purpose."""

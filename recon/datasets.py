@@ -1,0 +1,200 @@
+"""Seeded, endless pipelines of (corrupted, clean) batches, as Keras trains on them.
+
+Example i of a pipeline depends on (seed, i) alone: not on the batch size, not on the run, not on
+how many workers the machine has. Training, validation and test data are three seeds.
+"""
+
+from math import pi
+
+import numpy as np
+import tensorflow as tf
+
+from recon import corruptors, signals
+
+BLOCK = 256  # examples drawn at a time; batches are cut out of blocks, whatever their size
+
+
+def noise_reduction(
+    batch_size,
+    *,
+    seed,
+    n_samples=256,
+    cycles=(1, 32),
+    amplitude=(0.05, 1.0),
+    phase=(0.0, 2 * pi),
+    stddev=(0.01, 0.1),
+    impulse_rate=(0.0, 0.02),
+    impulse_amplitude=0.5,
+):
+    """Sinusoids in Gaussian noise and impulses; every range is inclusive and uniform.
+
+    Args:
+        batch_size: waveforms per batch.
+        seed: whole number that names the stream of examples.
+        n_samples: frame length, samples.
+        cycles: whole cycles per frame, drawn per waveform.
+        amplitude: linear amplitude of the sinusoid, drawn per waveform.
+        phase: radians, drawn per waveform.
+        stddev: linear standard deviation of the Gaussian noise, drawn per waveform.
+        impulse_rate: probability of an impulse per sample, drawn per waveform.
+        impulse_amplitude: what an impulse adds, with either sign.
+
+    Returns:
+        Endless tf.data.Dataset of (corrupted, clean), float32 [batch_size, n_samples, 1].
+
+    Raises:
+        ValueError: naming the argument, the rule and the value.
+
+    >>> corrupted, clean = next(iter(noise_reduction(2, seed=1)))
+    >>> corrupted.shape
+    TensorShape([2, 256, 1])
+    """
+
+    clean = _sinusoids(n_samples, cycles, amplitude, phase)
+    damage = noise(
+        stddev=stddev, impulse_rate=impulse_rate, impulse_amplitude=impulse_amplitude
+    )
+    return _pipeline(batch_size, seed, clean, damage)
+
+
+def inverse_quantization(
+    batch_size,
+    *,
+    seed,
+    n_samples=100,
+    cycles=(1, 9),
+    amplitude=(0.05, 1.0),
+    phase=(0.0, 0.0),
+    hold_length=10,
+):
+    """Sinusoids quantized in time by a sample-and-hold; every range is inclusive and uniform.
+
+    Args:
+        batch_size: waveforms per batch.
+        seed: whole number that names the stream of examples.
+        n_samples: frame length, samples.
+        cycles: whole cycles per frame, drawn per waveform.
+        amplitude: linear amplitude of the sinusoid, drawn per waveform.
+        phase: radians, drawn per waveform.
+        hold_length: samples per knot; 1 leaves the signal as it is.
+
+    Returns:
+        Endless tf.data.Dataset of (corrupted, clean), float32 [batch_size, n_samples, 1].
+
+    Raises:
+        ValueError: naming the argument, the rule and the value.
+
+    >>> corrupted, clean = next(iter(inverse_quantization(2, seed=1)))
+    >>> corrupted.shape
+    TensorShape([2, 100, 1])
+    """
+
+    clean = _sinusoids(n_samples, cycles, amplitude, phase)
+    return _pipeline(batch_size, seed, clean, hold(hold_length))
+
+
+def crops(recordings, batch_size, *, seed, n_samples, damage):
+    """Random crops of recordings, damaged as they are drawn.
+
+    Every start of every recording is equally likely; a recording shorter than a crop is followed
+    by silence. All recordings are held in memory, at 4 bytes a sample.
+
+    Args:
+        recordings: {name: float array [samples]}, as `audio.load` returns them.
+        batch_size: crops per batch.
+        seed: whole number that names the stream of examples.
+        n_samples: crop length, samples.
+        damage: what `noise` or `hold` returns, or any (clean [batch, n_samples], seed) ->
+            corrupted of TensorFlow operations.
+
+    Returns:
+        Endless tf.data.Dataset of (corrupted, clean), float32 [batch_size, n_samples, 1].
+
+    Raises:
+        ValueError: naming the argument, the rule and the value.
+    """
+    _check_count("n_samples", n_samples)
+    if not recordings:
+        raise ValueError("recordings must hold at least one recording, got none")
+    padded = [np.pad(x, (0, max(0, n_samples - len(x)))) for x in recordings.values()]
+    starts = np.cumsum([0] + [len(x) - n_samples + 1 for x in padded])
+    shifts = np.arange(len(padded)) * (n_samples - 1)  # from the count of starts to the samples
+    samples = tf.constant(np.concatenate(padded), tf.float32)
+
+    def clean(seed):
+        draw = tf.random.stateless_uniform([BLOCK], seed, 0, int(starts[-1]), tf.int64)
+        recording = tf.searchsorted(tf.constant(starts), draw, side="right") - 1
+        first = draw + tf.gather(tf.constant(shifts), recording)
+        return tf.gather(samples, first[:, None] + tf.range(n_samples, dtype=tf.int64))
+
+    return _pipeline(batch_size, seed, clean, damage)
+
+
+def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False):
+    """Damage that draws a noise level and an impulse rate per waveform.
+
+    Args:
+        stddev: range of the Gaussian noise's standard deviation, linear amplitude.
+        impulse_rate: range of the probability of an impulse per sample, uniform.
+        impulse_amplitude: what an impulse adds, with either sign.
+        logarithmic: draw the level uniform in its logarithm, so that every decade of hiss is as
+            likely as any other; else uniform.
+
+    Returns:
+        Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
+    """
+
+    def damage(clean, seed):
+        seeds = tf.random.split(seed, 4)
+        count = tf.shape(clean)[0]
+        levels = signals.uniform(
+            "stddev", stddev, count, seeds[0], low=0, logarithmic=logarithmic
+        )
+        rates = signals.uniform("impulse_rate", impulse_rate, count, seeds[1], low=0, high=1)
+        noisy = corruptors.add_gaussian_noise(clean, levels, seed=seeds[2])
+        return corruptors.add_impulse_noise(noisy, rates, impulse_amplitude, seed=seeds[3])
+
+    return damage
+
+
+def hold(hold_length):
+    """Damage that quantizes in time: (clean, seed) -> sample-and-hold of `hold_length` samples."""
+    return lambda clean, seed: corruptors.sample_and_hold(clean, hold_length)
+
+
+def _check_count(name, value):
+    if isinstance(value, bool) or value != int(value) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+
+
+def _sinusoids(n_samples, cycles, amplitude, phase):
+    """Draws a block of clean sinusoids from a seed."""
+    _check_count("n_samples", n_samples)
+    return lambda seed: signals.draw_sinusoids(
+        BLOCK, n_samples, seed, cycles=cycles, amplitude=amplitude, phase=phase
+    )
+
+
+def _pipeline(batch_size, seed, draw, damage):
+    """Blocks from `draw(seed)`, damaged by `damage(clean, seed)`, cut into batches."""
+    _check_count("batch_size", batch_size)
+
+    def block(index):
+        seeds = tf.random.split(tf.stack([tf.cast(seed, tf.int64), index]), 2)
+        clean = draw(seeds[0])
+        return damage(clean, seeds[1])[..., None], clean[..., None]
+
+    block(tf.constant(0, tf.int64))  # once eagerly: a wrong argument fails here, in one line
+    blocks = tf.data.Dataset.counter().map(block, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = blocks.rebatch(batch_size, drop_remainder=True)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def take(dataset, count):
+    """The first `count` examples of a pipeline as two float32 NumPy arrays, to measure on.
+
+    >>> corrupted, clean = take(noise_reduction(32, seed=1), 100)
+    >>> corrupted.shape, clean.shape
+    ((100, 256, 1), (100, 256, 1))
+    """
+    return next(dataset.rebatch(count).take(1).as_numpy_iterator())

@@ -1,0 +1,109 @@
+"""Score many methods on the same held-out data, and lay the scores out as a table."""
+
+import numpy as np
+
+from recon import metrics
+
+
+def score(methods, corrupted, clean, *, limit=None):
+    """Apply every method to the same waveforms and measure what comes out.
+
+    Args:
+        methods: {name: callable}, each mapping a batch like `corrupted` to an estimate of its
+            shape; a Keras model is one.
+        corrupted, clean: float arrays [waveforms, n_samples, 1].
+        limit: the least mean squared error that any method can reach, or None.
+
+    Returns:
+        {name: {"mse", "gain_db", "snr_db"[, "to_limit_db"]}}: mean squared error over the set,
+        how far below the corrupted input's it lies, mean over waveforms of the SNR, and how far
+        the error lies above the limit.
+
+    Raises:
+        ValueError: if a method returns another shape or numbers that are not finite.
+    """
+    scores = {}
+    for name, method in methods.items():
+        estimate = apply(method, corrupted)
+        try:
+            error = float(np.mean(metrics.mse(clean, estimate)))
+        except ValueError as rule:
+            raise ValueError(f"methods[{name!r}]: {rule}") from None
+        scores[name] = {
+            "mse": error,
+            "gain_db": metrics.gain_db(clean, corrupted, estimate),
+            "snr_db": float(np.mean(metrics.snr_db(clean, estimate))),
+        }
+        if limit is not None:
+            scores[name]["to_limit_db"] = float(10 * np.log10(error / limit))
+    return scores
+
+
+def apply(method, corrupted, *, batch_size=512):
+    """The method's estimate of every waveform, batch by batch so that memory stays bounded."""
+    parts = range(0, len(corrupted), batch_size)
+    return np.concatenate([np.asarray(method(corrupted[i : i + batch_size])) for i in parts])
+
+
+def damaged(damage, clean, index, *, seed):
+    """Recording number `index` damaged as the pair (seed, index) decides, always alike.
+
+    Args:
+        damage: callable (clean [1, n_samples], seed) -> corrupted, as `datasets` makes them.
+        clean: float array [1, n_samples, 1].
+        index, seed: whole numbers.
+
+    Returns:
+        float32 array [1, n_samples, 1].
+    """
+    return np.asarray(damage(clean[..., 0], (seed, index)))[..., None]
+
+
+def score_files(methods, recordings, damage, *, seed):
+    """Damage and restore each recording whole; measure the SNR per file.
+
+    Args:
+        methods: {name: callable}, each mapping [1, n_samples, 1] to the same shape.
+        recordings: {name: float array [n_samples]}, the clean signals.
+        damage, seed: as in `damaged`; every method gets the same corrupted signal.
+
+    Returns:
+        {name: float array [recordings]}, SNR in dB; sample n of an estimate is compared with
+        sample n of the recording.
+    """
+    scores = {name: [] for name in methods}
+    for index, samples in enumerate(recordings.values()):
+        clean = samples[None, :, None]
+        corrupted = damaged(damage, clean, index, seed=seed)
+        for name, method in methods.items():
+            scores[name].append(metrics.snr_db(clean, np.asarray(method(corrupted)))[0])
+    return {name: np.array(values) for name, values in scores.items()}
+
+
+def table(scores, columns):
+    """Scores as a Markdown table, best last.
+
+    Args:
+        scores: {method: {key: number}}.
+        columns: {key: (heading, format)}, such as {"gain_db": ("gain, dB", ".1f")}; the first
+            column's number sorts the rows, and a row without one comes last.
+
+    >>> print(table({"b": {"x": 2.0}, "a": {"x": 1.0}}, {"x": ("x, dB", ".1f")}))
+    | method | x, dB |
+    |:---|---:|
+    | a | 1.0 |
+    | b | 2.0 |
+    """
+    first = next(iter(columns))
+    rows = sorted(scores.items(), key=lambda row: row[1].get(first, float("inf")))
+    lines = [
+        "| method | " + " | ".join(heading for heading, _ in columns.values()) + " |",
+        "|:---|" + "---:|" * len(columns),
+    ]
+    for name, row in rows:
+        cells = [
+            format(row[key], form).replace("-", "−") if key in row else ""
+            for key, (_, form) in columns.items()
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,42 @@
+"""The only reader of the environment: how much work to do, and which recordings to use.
+
+    RECON_PROFILE     full (default) or quick: the same code with smaller numbers
+    RECON_RECORDINGS  a folder of recordings; unset, instruments are synthesised
+"""
+
+import os
+from pathlib import Path
+
+PROFILES = ("full", "quick")
+
+
+def profile():
+    """The profile to run, "full" or "quick".
+
+    Raises:
+        ValueError: if RECON_PROFILE is anything else.
+    """
+    name = os.environ.get("RECON_PROFILE", "full")
+    if name not in PROFILES:
+        raise ValueError(f"RECON_PROFILE must be one of {', '.join(PROFILES)}, got {name!r}")
+    return name
+
+
+def choose(*, full, quick):
+    """`full` or `quick`, whichever the profile asks for: numbers change, code paths never do."""
+    return {"full": full, "quick": quick}[profile()]
+
+
+def recordings():
+    """The folder that RECON_RECORDINGS names as a Path, or None where it is unset or empty text.
+
+    Raises:
+        ValueError: if the folder is missing, not a folder, or holds no file.
+    """
+    name = os.environ.get("RECON_RECORDINGS")
+    if not name:
+        return None
+    folder = Path(name)
+    if not folder.is_dir() or not any(path.is_file() for path in folder.rglob("*")):
+        raise ValueError(f"RECON_RECORDINGS must name a folder with recordings, got {name!r}")
+    return folder

@@ -1,0 +1,154 @@
+"""Clean signals from explicit parameters, and random draws of those parameters.
+
+Everything is native TensorFlow, whole batches at a time, and runs eagerly or inside `tf.data`.
+Formulas and distributions: docs/signals.md; seen in section 2 of both notebooks.
+"""
+
+from math import log, pi
+
+import tensorflow as tf
+
+
+def uniform(
+    name,
+    bounds,
+    count,
+    seed,
+    *,
+    low=float("-inf"),
+    high=float("inf"),
+    integer=False,
+    logarithmic=False,
+):
+    """Draw `count` numbers, uniform over the inclusive range `bounds`.
+
+    Args:
+        name: what is drawn, for the error message.
+        bounds: (smallest, largest); two equal numbers make a constant.
+        count: how many, an int or a scalar tensor.
+        seed: int32 tensor [2], the stateless seed; equal seeds give equal draws.
+        low, high: what `bounds` may not leave.
+        integer: draw whole numbers, both ends included.
+        logarithmic: draw the logarithm uniformly instead; both bounds must be above 0.
+
+    Returns:
+        float32 tensor [count].
+
+    Raises:
+        ValueError: if `bounds` is not an ordered pair of finite numbers within [low, high].
+    """
+    check_range(name, bounds, low=low, high=high, integer=integer)
+    first, last = bounds
+    if logarithmic:
+        check_range(name, bounds, low=1e-30)
+        return tf.exp(uniform(name, (log(first), log(last)), count, seed))
+    if integer:
+        draws = tf.random.stateless_uniform([count], seed, int(first), int(last) + 1, tf.int32)
+        return tf.cast(draws, tf.float32)
+    return first + (last - first) * tf.random.stateless_uniform([count], seed)
+
+
+def check_range(name, bounds, *, low=float("-inf"), high=float("inf"), integer=False):
+    """Raise a ValueError that names `name`, the rule and the value unless `bounds` is usable.
+
+    >>> check_range("impulse_rate", (0, 2), low=0, high=1)
+    Traceback (most recent call last):
+    ValueError: impulse_rate must be a pair (smallest, largest) within [0, 1], got (0, 2)
+    """
+    kind = "whole numbers " if integer else ""
+    rule = f"{name} must be a pair {kind}(smallest, largest) within [{low:g}, {high:g}]"
+    try:
+        first, last = (float(bound) for bound in bounds)
+        usable = low <= first <= last <= high and abs(first) + abs(last) < float("inf")
+        usable = usable and (not integer or (first.is_integer() and last.is_integer()))
+    except (TypeError, ValueError):
+        usable = False
+    if not usable:
+        raise ValueError(f"{rule}, got {bounds!r}")
+
+
+def sinusoid(cycles, amplitude, phase, n_samples):
+    """A sinusoid per waveform: amplitude sin(2 pi cycles n / n_samples + phase).
+
+    The frame spans exactly `cycles` cycles: sample n_samples would equal sample 0, so there is
+    no repeated endpoint. The argument is reduced to a quarter turn before the sine is taken, so
+    that samples which are zero on paper are zero in float32 too.
+
+    Args:
+        cycles: float tensor [batch], cycles per frame; not necessarily whole.
+        amplitude: float tensor [batch], linear; 0 is silence.
+        phase: float tensor [batch], radians.
+        n_samples: frame length, samples.
+
+    Returns:
+        float32 tensor [batch, n_samples].
+
+    >>> sinusoid([1.0], [2.0], [0.0], 4).numpy().tolist()
+    [[0.0, 2.0, 0.0, -2.0]]
+    """
+    cycles, amplitude, phase = (
+        tf.convert_to_tensor(value, tf.float32)[:, None] for value in (cycles, amplitude, phase)
+    )
+    samples = tf.range(n_samples, dtype=tf.float32)
+    turns = tf.math.floormod(cycles * samples, n_samples) / n_samples + phase / (2 * pi)
+    turns -= tf.round(turns)  # [batch, n_samples], in [-1/2, 1/2]
+    quarter = tf.where(tf.abs(turns) > 0.25, 0.5 * tf.sign(turns) - turns, turns)
+    return amplitude * tf.sin(2 * pi * quarter)
+
+
+def draw_sinusoids(count, n_samples, seed, *, cycles, amplitude, phase):
+    """Draw sinusoids with a whole number of cycles per frame; ranges are inclusive and uniform.
+
+    Args:
+        count: waveforms to draw.
+        n_samples: frame length, samples.
+        seed: int32 tensor [2].
+        cycles: range of whole cycles per frame, within [0, n_samples / 2] (the Nyquist limit).
+        amplitude: range of linear amplitudes, at least 0.
+        phase: range of phases, radians.
+
+    Returns:
+        float32 tensor [count, n_samples].
+
+    Raises:
+        ValueError: if a range leaves its limits.
+    """
+    seeds = tf.random.split(seed, 3)
+    return sinusoid(
+        uniform("cycles", cycles, count, seeds[0], low=0, high=n_samples // 2, integer=True),
+        uniform("amplitude", amplitude, count, seeds[1], low=0),
+        uniform("phase", phase, count, seeds[2]),
+        n_samples,
+    )
+
+
+def notes(count, n_samples, sample_rate, seed):
+    """Instrument notes by additive synthesis, for those who have no recordings at hand.
+
+    Each note is a plucked harmonic series: partial k of a fundamental drawn over four octaves
+    from 55 Hz has an amplitude that falls as k^-b and dies away the faster the higher it is, with
+    its own random phase; partials above 0.45 of the sample rate are left out.
+
+    Args:
+        count: notes to draw.
+        n_samples: length of each, samples.
+        sample_rate: Hz.
+        seed: int32 tensor or pair [2].
+
+    Returns:
+        float32 tensor [count, n_samples], each note at a peak of 1.
+    """
+    seeds = tf.random.split(seed, 4)
+    octaves = uniform("octaves", (0.0, 4.0), count, seeds[0])[:, None]
+    brightness = uniform("brightness", (0.5, 2.0), count, seeds[1])[:, None]
+    decay_s = uniform("decay_s", (0.1, 0.5), count, seeds[2])[:, None, None]
+    partial = tf.range(1.0, 41.0)  # [partials]
+    frequency_hz = 55.0 * 2.0**octaves * partial  # [count, partials]
+    audible = tf.cast(frequency_hz < 0.45 * sample_rate, tf.float32)
+    phase = 2 * pi * tf.random.stateless_uniform([count, 40, 1], seeds[3])
+    time_s = tf.range(n_samples, dtype=tf.float32) / sample_rate
+    turns = frequency_hz[..., None] * time_s  # [count, partials, n_samples]
+    envelope = tf.exp(-time_s / decay_s * tf.sqrt(partial)[:, None]) * (1 - tf.exp(-time_s / 0.005))
+    level = (audible * partial**-brightness)[..., None]
+    wave = tf.reduce_sum(level * envelope * tf.sin(2 * pi * turns + phase), axis=1)
+    return wave / tf.reduce_max(tf.abs(wave), axis=1, keepdims=True)

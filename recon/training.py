@@ -1,0 +1,193 @@
+"""One way to fit a network: Adam under a cosine schedule, validated, saved and resumable."""
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from IPython import get_ipython
+from IPython.display import display
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="recon")
+def log_mean_squared_error(clean, estimate):
+    """Mean over waveforms of log(mean squared error of each waveform): the criterion, normalised.
+
+    Halving the error of a quiet waveform counts as much as halving that of a loud one, and the
+    gradient keeps its size as the error falls. 1e-10 keeps a perfect waveform finite.
+
+    Args:
+        clean, estimate: tensors [batch, n_samples, 1].
+
+    Returns:
+        Tensor [batch], natural logarithms; Keras takes the mean.
+    """
+    return ops.log(ops.mean(ops.square(clean - estimate), axis=(1, 2)) + 1e-10)
+
+
+def fit(
+    model,
+    train,
+    validation,
+    *,
+    steps,
+    path,
+    learning_rate=2e-3,
+    loss="mean_squared_error",
+    validations=20,
+):
+    """Train a network, keep its best weights, and survive interruption.
+
+    The learning rate rises for a twentieth of the steps, then falls to zero along a half cosine.
+    After every `validations`-th part of the steps the validation data are scored: if they are the
+    best so far, the network is saved to `path`, and the whole state goes to `path` + ".state".
+    An interrupted run that is started again with the same arguments goes on from there and ends
+    with the same weights; a finished run leaves no state behind, so the next one starts afresh.
+
+    Args:
+        model: Keras model; holds its best weights when this returns.
+        train: endless tf.data.Dataset of (corrupted, clean).
+        validation: (corrupted, clean) arrays, drawn from another seed.
+        steps: batches to train on, a multiple of `validations`.
+        path: file to keep the best network in, ending in .keras.
+        learning_rate: the schedule's peak.
+        loss: Keras loss; a function of (clean, estimate) or a name.
+        validations: how often to score the validation data.
+
+    Returns:
+        dict: "parameters", "steps", "seconds" of training and validation, "best_step", and the
+        curves "step", "second", "loss", "validation_loss" and "validation_mse".
+
+    Raises:
+        ValueError: if `path` does not end in .keras or `steps` is no multiple of `validations`.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"path must end in .keras, got {str(path)!r}")
+    if steps < validations or steps % validations:
+        raise ValueError(
+            f"steps must be a positive multiple of validations ({validations}), got {steps}"
+        )
+    schedule = keras.optimizers.schedules.CosineDecay(
+        learning_rate / 100, steps, warmup_target=learning_rate, warmup_steps=steps // 20
+    )
+    model.compile(keras.optimizers.Adam(schedule), loss=loss, metrics=["mean_squared_error"])
+    model.optimizer.build(model.trainable_variables)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run = _Run(path, steps, _fingerprint(model, train, steps, learning_rate, loss))
+    done = run.resume(model)
+    per_round = steps // validations
+    model.fit(
+        train.skip(done * per_round),
+        validation_data=validation,
+        validation_batch_size=512,
+        steps_per_epoch=per_round,
+        initial_epoch=done,
+        epochs=validations,
+        callbacks=[run],
+        shuffle=False,
+        verbose=0,
+    )
+    model.set_weights(keras.saving.load_model(path, compile=False).get_weights())
+    run.state.unlink(missing_ok=True)
+    return run.record
+
+
+def save(model, path):
+    """Save a network so that `path` holds the old one or the new one, never half of either."""
+    beside = Path(path).with_suffix(".partial.keras")
+    try:
+        model.save(beside)
+        keras.saving.load_model(beside, compile=False)  # what cannot be read back is not kept
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _fingerprint(model, train, steps, learning_rate, loss):
+    """Names a run by everything that decides its outcome: network, settings and first batch."""
+    first = next(train.take(1).as_numpy_iterator())
+    name = loss if isinstance(loss, str) else loss.__name__
+    digest = hashlib.sha256(json.dumps([model.to_json(), steps, learning_rate, name]).encode())
+    for array in (*first, *model.get_weights()):
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+class _Run(keras.callbacks.Callback):
+    """Follows one fit: shows progress, records the curves, saves the best network and the state."""
+
+    def __init__(self, path, steps, fingerprint):
+        super().__init__()
+        self.path, self.steps, self.fingerprint = path, steps, fingerprint
+        self.state = path.with_suffix(".keras.state")
+        curves = ("step", "second", "loss", "validation_loss", "validation_mse")
+        self.record = {"steps": steps, "seconds": 0.0} | {curve: [] for curve in curves}
+        self.display = None
+
+    def resume(self, model):
+        """Continue from the state of an interrupted run like this one; returns rounds done."""
+        try:
+            with np.load(self.state, allow_pickle=False) as saved:
+                about = json.loads(str(saved["about"]))
+                values = [saved[f"v{i}"] for i in range(len(saved.files) - 1)]
+        except (OSError, ValueError, KeyError):
+            return 0
+        if about["fingerprint"] != self.fingerprint:
+            return 0
+        self.record = about["record"]
+        for variable, value in zip(_variables(model), values, strict=True):
+            variable.assign(value)
+        return len(self.record["step"])
+
+    def on_train_begin(self, logs=None):
+        self.record["parameters"] = self.model.count_params()
+        self.started = time.perf_counter() - self.record["seconds"]
+        self._show("first steps are being compiled")
+
+    def on_epoch_end(self, epoch, logs=None):
+        record = self.record
+        record["seconds"] = time.perf_counter() - self.started
+        record["step"].append(int(self.model.optimizer.iterations))
+        record["second"].append(record["seconds"])
+        record["loss"].append(float(logs["loss"]))
+        record["validation_loss"].append(float(logs["val_loss"]))
+        record["validation_mse"].append(float(logs["val_mean_squared_error"]))
+        best = int(np.argmin(record["validation_loss"]))
+        record["best_step"] = record["step"][best]
+        if best == len(record["step"]) - 1:
+            save(self.model, self.path)
+        self._save_state()
+        self._show(f"validation error {record['validation_mse'][best]:.3g} at best")
+
+    def _save_state(self):
+        about = json.dumps({"fingerprint": self.fingerprint, "record": self.record})
+        values = {f"v{i}": np.asarray(v) for i, v in enumerate(_variables(self.model))}
+        beside = self.state.with_suffix(".partial")
+        with open(beside, "wb") as file:
+            np.savez(file, about=np.array(about), **values)
+        os.replace(beside, self.state)
+
+    def _show(self, news):
+        """One line that renews itself in a notebook; one line per round elsewhere."""
+        done = self.record["step"][-1] if self.record["step"] else 0
+        bar = "█" * round(20 * done / self.steps)
+        line = (
+            f"{self.model.name:20s} {bar:░<20s} {done:,} of {self.steps:,} steps, "
+            f"{self.record['seconds']:.0f} s, {news}"
+        )
+        if get_ipython() is None:
+            print(line, flush=True)
+        elif self.display is None:
+            self.display = display({"text/plain": line}, raw=True, display_id=True)
+        else:
+            self.display.update({"text/plain": line}, raw=True)
+
+
+def _variables(model):
+    """Everything that training changes: weights, optimizer moments and the step counter."""
+    return [*model.weights, *model.optimizer.variables]

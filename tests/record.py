@@ -1,0 +1,127 @@
+"""Execute the notebooks in the full profile and record what they measured.
+
+    RECON_RECORDINGS=folder python tests/record.py [NOTEBOOK ...]
+
+Writes the executed notebooks in place, docs/results/<notebook>.json for each, and the results
+table of the README. This is the run whose numbers the project quotes; a reader's own run of the
+notebooks writes none of it.
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import nbclient
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "docs" / "results"
+NOTEBOOKS = {"NoiseReduction": "noise_reduction", "InverseQuantization": "inverse_quantization"}
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib")
+
+
+def code_hash(notebook):
+    """SHA-256 over the sources of a notebook's code cells, in order."""
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
+
+
+def record(stem):
+    """Run one notebook from a clean kernel; keep its outputs and write down its results."""
+    path = ROOT / f"{stem}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    probe = nbformat.v4.new_code_cell("import json; print(json.dumps(results, default=float))")
+    notebook.cells.append(probe)
+    started = time.time()
+    client = nbclient.NotebookClient(
+        notebook,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(ROOT)}},
+        extra_arguments=["--IPKernelApp.capture_fd_output=False"],
+        on_cell_executed=lambda cell, cell_index, **_: print(
+            f"{stem}: cell {cell_index + 1} of {len(notebook.cells)}", end="\r", flush=True
+        ),
+    )
+    client.execute()
+    seconds = time.time() - started
+    notebook.cells.pop()
+    results = rounded(json.loads(probe.outputs[0].text))
+    about = {
+        "code": code_hash(notebook),
+        "seconds": round(seconds),
+        "minutes": round(seconds / 60, 1),
+        "cores": os.cpu_count(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "recordings": Path(os.environ.get("RECON_RECORDINGS", "")).name or "synthesised notes",
+    }
+    text = json.dumps(about | {"results": results}, indent=1)
+    (RESULTS / f"{NOTEBOOKS[stem]}.json").write_text(text + "\n")
+    nbformat.write(notebook, path)
+    print(f"{stem}: recorded after {seconds:.0f} s" + 20 * " ")
+
+
+def rounded(value):
+    """Numbers to six significant digits, all the way down."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def load():
+    """What was recorded: {record: dict} for every file in docs/results."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+
+
+def readme_table():
+    """The README's results table, made from the records alone."""
+    noise, hold = (load()[name]["results"] for name in NOTEBOOKS.values())
+    classical = max(noise["baselines"].items(), key=lambda row: row[1]["gain_db"])
+    interpolator = max(hold["baselines"].items(), key=lambda row: row[1]["snr_db"])
+    lines = [
+        "| experiment | untouched | best classical | encoder-decoder | U-Net | limit |",
+        "|:---|---:|---:|---:|---:|---:|",
+    ]
+    networks = [noise["networks"][name]["gain_db"] for name in ("encoder-decoder", "U-Net")]
+    cells = [0.0, classical[1]["gain_db"], *networks, noise["limit_gain_db"]]
+    lines.append("| noise reduction, gain in dB | " + _cells(cells, 1, classical[0]))
+    networks = [hold["networks"][name]["snr_db"] for name in ("encoder-decoder", "U-Net")]
+    cells = [hold["baselines"]["step-hold"]["snr_db"], interpolator[1]["snr_db"], *networks, None]
+    lines.append("| time quantization, mean SNR in dB | " + _cells(cells, 1, interpolator[0]))
+    for title, results, untouched in (
+        ("hiss and clicks on recordings", noise, "untouched input"),
+        ("recordings held for 4 samples", hold, "step-hold"),
+    ):
+        files = {name: row["snr_db"] for name, row in results["recordings"].items()}
+        best = max((name for name in files if name != "U-Net"), key=files.get)
+        cells = [files[untouched], files[best], None, files["U-Net"], None]
+        lines.append(f"| {title}, mean SNR in dB | " + _cells(cells, 1, best))
+    return "\n".join(lines)
+
+
+def _cells(values, best, name):
+    texts = ["" if value is None else f"{value:.1f}".replace("-", "−") for value in values]
+    texts[best] += f" ({name})"
+    return " | ".join(texts) + " |"
+
+
+def fill_readme():
+    """Put the table between the README's markers."""
+    path = ROOT / "README.md"
+    parts = re.split(r"(<!-- results -->\n|<!-- end of results -->)", path.read_text())
+    parts[2] = readme_table() + "\n"
+    path.write_text("".join(parts))
+
+
+if __name__ == "__main__":
+    os.environ["RECON_PROFILE"] = "full"
+    for name in sys.argv[1:] or NOTEBOOKS:
+        record(name)
+    fill_readme()

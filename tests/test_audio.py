@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import soundfile
+
+from recon import audio
+
+
+@pytest.fixture
+def folder(tmp_path):
+    time = np.arange(400) / 8_000
+    tone = 0.5 * np.sin(2 * np.pi * 500 * time)
+    soundfile.write(tmp_path / "mono.wav", tone, 8_000)
+    (tmp_path / "deep").mkdir()
+    soundfile.write(tmp_path / "deep" / "stereo.flac", np.stack([tone, 0 * tone], axis=1), 8_000)
+    return tmp_path
+
+
+def test_recordings_come_as_mono_at_full_scale(folder, capsys):
+    recordings, sample_rate = audio.load(folder)
+    assert list(recordings) == ["deep/stereo.flac", "mono.wav"]
+    assert sample_rate == 8_000
+    for samples in recordings.values():
+        assert samples.shape == (400,)
+        assert samples.dtype == np.float32
+        assert np.abs(samples).max() == 1
+    np.testing.assert_allclose(recordings["mono.wav"], recordings["deep/stereo.flac"], atol=1e-3)
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_no_audio_and_what_is_silent_is_named_and_skipped(folder, capsys):
+    (folder / "notes.txt").write_text("not audio")
+    soundfile.write(folder / "silent.wav", np.zeros(10), 8_000)
+    soundfile.write(folder / "nothing.wav", np.zeros(0), 8_000)
+    soundfile.write(folder / "broken.wav", np.array([1.0, np.nan]), 8_000, subtype="FLOAT")
+    recordings, _ = audio.load(folder)
+    assert len(recordings) == 2
+    said = capsys.readouterr().out
+    assert said == (
+        "4 files hold no usable audio and are skipped: "
+        "broken.wav, notes.txt, nothing.wav, silent.wav\n"
+    )
+
+
+def test_a_folder_without_usable_recordings_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("not audio")
+    with pytest.raises(ValueError, match="^folder must hold at least one usable recording, got"):
+        audio.load(tmp_path)
+
+
+def test_recordings_of_two_sample_rates_are_refused_with_both_named(folder):
+    soundfile.write(folder / "other.wav", np.ones(10), 44_100)
+    with pytest.raises(ValueError, match=r"8000 Hz \(deep/stereo.flac\), 44100 Hz \(other.wav\)"):
+        audio.load(folder)
+
+
+def test_the_digits_rule_keeps_index_0_to_4_for_testing():
+    names = [f"{digit}_anna_{index}.wav" for digit in range(3) for index in range(50)]
+    training, validation, test = audio.split(dict.fromkeys(names))
+    assert set(test) == {name for name in names if int(name[:-4].split("_")[-1]) < 5}
+    assert len(validation) == 14
+    assert set(training) | set(validation) | set(test) == set(names)
+    assert len(training) + len(validation) + len(test) == len(names)
+
+
+@pytest.mark.parametrize("count", [3, 4, 10, 57])
+def test_other_folders_are_split_by_name_alone(count):
+    names = [f"song {i}.flac" for i in range(count)]
+    parts = audio.split(dict.fromkeys(names))
+    assert all(parts)
+    assert sorted(sum(map(list, parts), [])) == sorted(names)
+    again = audio.split(dict.fromkeys(reversed(names)))
+    assert [set(part) for part in parts] == [set(part) for part in again]
+
+
+def test_two_recordings_are_too_few_to_split():
+    with pytest.raises(ValueError, match="^recordings must be at least 3 to split, got 2"):
+        audio.split({"a": None, "b": None})

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from scipy import signal
+
+from recon import baselines
+
+RANDOM = np.random.default_rng(0)
+NOISY = RANDOM.normal(size=(3, 101, 1)).astype(np.float32)
+METHODS = {
+    f"{kind} {name}": method
+    for kind, group in (
+        ("denoiser", baselines.denoisers(NOISY, 0.5 * NOISY)),
+        ("interpolator", baselines.interpolators(7)),
+        ("periodic interpolator", baselines.interpolators(7, periodic=True)),
+    )
+    for name, method in group.items()
+}
+INTERPOLATORS = [name for name in baselines.interpolators(1) if name != "step-hold"]
+
+
+def held(wave, hold_length):
+    """What a sample-and-hold makes of waves [batch, n_samples], as a model would get it."""
+    n = np.arange(wave.shape[1])
+    return wave[:, n - n % hold_length, None].astype(np.float32)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_baseline_has_a_models_call_shape_and_leaves_its_input_alone(name):
+    before = NOISY.copy()
+    estimate = METHODS[name](NOISY)
+    assert estimate.shape == NOISY.shape
+    assert estimate.dtype == np.float32
+    assert np.isfinite(estimate).all()
+    np.testing.assert_array_equal(NOISY, before)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_waveforms_of_a_batch_do_not_mix(name):
+    alone = METHODS[name](NOISY[1:2])
+    np.testing.assert_allclose(METHODS[name](NOISY)[1:2], alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_silence_stays_silent(name):
+    assert not np.any(METHODS[name](np.zeros((1, 64, 1), np.float32)))
+
+
+@pytest.mark.parametrize("name", INTERPOLATORS)
+@pytest.mark.parametrize("hold_length", [1, 2, 5, 10])
+def test_every_interpolator_passes_through_the_knots(name, hold_length):
+    wave = RANDOM.normal(size=(2, 60))
+    for periodic in (True, False):
+        method = baselines.interpolators(hold_length, periodic=periodic)[name]
+        estimate = method(held(wave, hold_length))[..., 0]
+        np.testing.assert_allclose(estimate[:, ::hold_length], wave[:, ::hold_length], atol=1e-5)
+
+
+def test_linear_interpolation_is_numpys():
+    wave = RANDOM.normal(size=(1, 60))
+    estimate = baselines.interpolators(5)["linear"](held(wave, 5))[0, :, 0]
+    expected = np.interp(np.arange(60), np.arange(0, 60, 5), wave[0, ::5])
+    np.testing.assert_allclose(estimate, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "degree"), [("linear", 1), ("cubic spline", 3), ("Lagrange, 13 points", 12)]
+)
+def test_a_polynomial_of_the_methods_degree_comes_back(name, degree):
+    n = np.linspace(-1, 1, 200)
+    wave = np.polynomial.chebyshev.chebval(n, np.ones(degree + 1))[None]
+    estimate = baselines.interpolators(4)[name](held(wave, 4))[0, :, 0]
+    middle = slice(80, 120)  # away from the repeated end knots
+    np.testing.assert_allclose(estimate[middle], wave[0, middle], atol=2e-5)
+
+
+def test_fft_is_exact_for_whole_cycles_below_the_knots_nyquist_limit_and_not_above():
+    n = np.arange(100)
+    method = baselines.interpolators(10, periodic=True)["FFT"]
+    below, above = (np.sin(2 * np.pi * c * n / 100 + 0.3)[None] for c in (4, 6))
+    np.testing.assert_allclose(method(held(below, 10))[0, :, 0], below[0], atol=1e-6)
+    assert np.abs(method(held(above, 10))[0, :, 0] - above[0]).max() > 1
+
+
+def test_higher_order_is_closer_on_a_smooth_periodic_wave():
+    wave = np.sin(2 * np.pi * 4 * np.arange(128) / 128 + 0.3)[None]
+    methods = baselines.interpolators(4, periodic=True)
+    order = ["step-hold", "linear", "cubic spline", "quintic spline"]
+    errors = [np.abs(methods[name](held(wave, 4))[..., 0] - wave).max() for name in order]
+    assert all(a > 10 * b for a, b in zip(errors[1:], errors[2:], strict=False))
+    assert errors[0] > errors[1]
+
+
+def test_a_median_removes_a_lone_impulse_and_an_average_spreads_it():
+    click = np.zeros((1, 9, 1), np.float32)
+    click[0, 4] = 1
+    assert not np.any(baselines.median(click))
+    np.testing.assert_allclose(baselines.moving_average(click)[0, 3:6, 0], 1 / 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kernel_size", [3, 5])
+def test_median_and_average_are_the_naive_loops(kernel_size):
+    half = kernel_size // 2
+    mirrored = np.pad(NOISY[0, :, 0], half, mode="symmetric")
+    windows = [mirrored[i : i + kernel_size] for i in range(101)]
+    median = baselines.median(NOISY, kernel_size=kernel_size)[0, :, 0]
+    average = baselines.moving_average(NOISY, kernel_size=kernel_size)[0, :, 0]
+    np.testing.assert_allclose(median, [np.median(w) for w in windows], atol=1e-6)
+    np.testing.assert_allclose(average, [np.mean(w) for w in windows], atol=1e-6)
+
+
+def test_savitzky_golay_keeps_a_cubic():
+    cubic = (np.linspace(-1, 1, 50) ** 3)[None, :, None]
+    np.testing.assert_allclose(baselines.savitzky_golay(cubic), cubic, atol=1e-9)
+
+
+def test_wiener_is_scipys_per_waveform():
+    expected = signal.wiener(NOISY[1, :, 0].astype(float), 5)
+    np.testing.assert_allclose(baselines.wiener(NOISY)[1, :, 0], expected, atol=1e-6)
+
+
+def test_the_largest_bin_of_a_lone_sinusoid_is_the_sinusoid():
+    wave = 0.7 * np.sin(2 * np.pi * 9 * np.arange(256) / 256 + 1)[None, :, None]
+    np.testing.assert_allclose(baselines.largest_bin(wave.astype(np.float32)), wave, atol=1e-6)
+    noise = np.random.default_rng(1).normal(size=(2_000, 256, 1))
+    left = np.var(baselines.largest_bin(wave + 0.1 * noise) - wave)
+    np.testing.assert_allclose(left, 2 * 0.1**2 / 256, rtol=0.1)  # two amplitudes of 256 samples
+
+
+def test_each_denoisers_window_is_the_best_on_the_validation_data():
+    n = np.arange(256)
+    noise = np.random.default_rng(2).normal(size=(4, 256, 1)).astype(np.float32)
+    for cycles, expected in ((1, 17), (60, 3)):  # a slow wave bears a long window, a fast one not
+        clean = np.sin(2 * np.pi * cycles * n / 256)[None, :, None].astype(np.float32)
+        chosen = baselines.denoisers(clean + 0.3 * noise, clean)
+        assert f"moving average of {expected}" in chosen

@@ -1,0 +1,139 @@
+"""One contract for all corruptors, then for each that it changes the signal by the right amount."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recon import corruptors
+
+CORRUPTORS = {
+    "gaussian": lambda x, seed: corruptors.add_gaussian_noise(x, 0.1, seed=seed),
+    "gaussian per waveform": lambda x, seed: corruptors.add_gaussian_noise(
+        x, tf.fill([tf.shape(x)[0]], 0.1), seed=seed
+    ),
+    "impulse": lambda x, seed: corruptors.add_impulse_noise(x, 0.5, 0.1, seed=seed),
+    "hold": lambda x, seed: corruptors.sample_and_hold(x, 3),
+}
+NEUTRAL = {
+    "gaussian": lambda x: corruptors.add_gaussian_noise(x, 0.0, seed=(1, 2)),
+    "impulse rate": lambda x: corruptors.add_impulse_noise(x, 0.0, 0.5, seed=(1, 2)),
+    "impulse amplitude": lambda x: corruptors.add_impulse_noise(x, 1.0, 0.0, seed=(1, 2)),
+    "hold": lambda x: corruptors.sample_and_hold(x, 1),
+}
+WAVES = np.random.default_rng(0).normal(size=(5, 64)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", CORRUPTORS)
+@pytest.mark.parametrize("shape", [(5, 64), (5, 64, 1), (5, 32, 2)])
+def test_shape_and_type_stay_and_the_input_is_untouched(name, shape):
+    signal = tf.constant(WAVES.reshape(shape))
+    corrupted = CORRUPTORS[name](signal, (1, 2))
+    assert corrupted.shape == shape
+    assert corrupted.dtype == signal.dtype
+    np.testing.assert_array_equal(signal.numpy(), WAVES.reshape(shape))
+    assert not np.array_equal(corrupted.numpy(), signal.numpy())
+
+
+@pytest.mark.parametrize("name", NEUTRAL)
+def test_a_neutral_argument_is_the_identity(name):
+    np.testing.assert_array_equal(NEUTRAL[name](tf.constant(WAVES)).numpy(), WAVES)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "impulse"])
+def test_equal_seeds_give_equal_damage_and_other_seeds_other(name):
+    first, again, other = (CORRUPTORS[name](WAVES, seed).numpy() for seed in ((1, 2), (1, 2), (3, 2)))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("name", CORRUPTORS)
+def test_damage_is_the_same_inside_tf_data(name):
+    inside = tf.data.Dataset.from_tensors(WAVES).map(lambda x: CORRUPTORS[name](x, (1, 2)))
+    eager = CORRUPTORS[name](WAVES, (1, 2)).numpy()
+    np.testing.assert_allclose(next(iter(inside)).numpy(), eager, atol=1e-7)
+
+
+def test_gaussian_noise_has_each_waveforms_own_deviation():
+    stddev = tf.constant([0.01, 0.1, 0.5])
+    noise = corruptors.add_gaussian_noise(tf.ones([3, 40_000]), stddev, seed=(1, 2)).numpy() - 1
+    standard_error = 1 / np.sqrt(2 * 40_000)  # of a standard deviation, relative
+    np.testing.assert_allclose(noise.std(axis=1), stddev, rtol=5 * standard_error)
+    assert np.all(np.abs(noise.mean(axis=1)) < 5 * stddev / np.sqrt(40_000))
+    assert abs(np.corrcoef(noise)[0, 1]) < 5 / np.sqrt(40_000)  # waveforms do not share noise
+    lag_one = np.mean(noise[2, 1:] * noise[2, :-1]) / noise[2].var()
+    assert abs(lag_one) < 5 / np.sqrt(40_000)  # white
+
+
+def test_impulses_hit_at_each_waveforms_own_rate_with_even_signs():
+    rate = np.array([0.0, 0.01, 0.2, 1.0], np.float32)
+    count = 40_000
+    hits = corruptors.add_impulse_noise(tf.zeros([4, count]), rate, 0.5, seed=(1, 2)).numpy()
+    assert set(np.unique(hits)) == {-0.5, 0.0, 0.5}
+    measured = np.mean(hits != 0, axis=1)
+    assert np.all(np.abs(measured - rate) <= 5 * np.sqrt(rate * (1 - rate) / count))
+    upward = np.mean(hits[3] > 0)
+    assert abs(upward - 0.5) < 5 * 0.5 / np.sqrt(count)
+
+
+def test_impulse_gaps_are_geometric_as_in_a_poisson_process_in_discrete_time():
+    hits = corruptors.add_impulse_noise(tf.zeros([1, 200_000]), 0.1, 1.0, seed=(1, 2)).numpy()[0]
+    gaps = np.diff(np.flatnonzero(hits))
+    for length in (1, 2, 5, 10):
+        expected = 0.1 * 0.9 ** (length - 1)
+        share = np.mean(gaps == length)
+        assert abs(share - expected) < 5 * np.sqrt(expected / len(gaps))
+
+
+@pytest.mark.parametrize("hold_length", [1, 2, 3, 7, 64, 100])
+def test_a_hold_repeats_the_last_knot_remainder_included(hold_length):
+    held = corruptors.sample_and_hold(WAVES, hold_length).numpy()
+    for n in range(64):
+        np.testing.assert_array_equal(held[:, n], WAVES[:, n - n % hold_length])
+
+
+def test_the_error_of_a_hold_is_what_theory_says():
+    # mean (x[n] - x[n - k])^2 of a unit sinusoid is 1 - cos(w k), averaged over k = 0 .. 9
+    n = np.arange(1_000)
+    wave = np.sin(2 * np.pi * 20 * n / 1_000)
+    held = corruptors.sample_and_hold(wave[None], 10).numpy()[0]
+    expected = np.mean(1 - np.cos(2 * np.pi * 20 / 1_000 * np.arange(10)))
+    np.testing.assert_allclose(np.mean((held - wave) ** 2), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: corruptors.add_gaussian_noise(WAVES, -0.1, seed=(1, 2)),
+            "stddev must be finite and at least 0, got -0.1",
+        ),
+        (
+            lambda: corruptors.add_gaussian_noise(WAVES, float("nan"), seed=(1, 2)),
+            "stddev must be finite and at least 0, got nan",
+        ),
+        (
+            lambda: corruptors.add_impulse_noise(WAVES, 1.5, 0.5, seed=(1, 2)),
+            "impulse_rate must be a probability in [0, 1], got 1.5",
+        ),
+        (
+            lambda: corruptors.add_impulse_noise(WAVES, 0.5, -1.0, seed=(1, 2)),
+            "impulse_amplitude must be finite and at least 0, got -1.0",
+        ),
+        (
+            lambda: corruptors.sample_and_hold(WAVES, 0),
+            "hold_length must be a whole number of at least 1, got 0",
+        ),
+        (
+            lambda: corruptors.sample_and_hold(WAVES, 2.5),
+            "hold_length must be a whole number of at least 1, got 2.5",
+        ),
+        (
+            lambda: corruptors.sample_and_hold(WAVES, "two"),
+            "hold_length must be a whole number of at least 1, got 'two'",
+        ),
+    ],
+)
+def test_wrong_arguments_are_named_with_rule_and_value(call, message):
+    with pytest.raises(ValueError) as error:  # noqa: PT011 (the whole message is compared)
+        call()
+    assert str(error.value) == message

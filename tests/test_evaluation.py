@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from recon import evaluation
+
+CLEAN = np.sin(np.arange(600).reshape(600, 1, 1) + np.arange(32)[None, :, None])
+CORRUPTED = CLEAN + 0.1
+
+
+def test_every_method_is_scored_on_the_same_waveforms():
+    seen = []
+
+    def spy(batch):
+        seen.append(np.array(batch))
+        return batch - 0.09
+
+    scores = evaluation.score({"nothing": lambda x: x, "spy": spy}, CORRUPTED, CLEAN, limit=1e-5)
+    np.testing.assert_array_equal(np.concatenate(seen), CORRUPTED)
+    assert scores["nothing"]["gain_db"] == 0
+    assert scores["spy"]["gain_db"] == pytest.approx(20)
+    assert scores["spy"]["mse"] == pytest.approx(1e-4)
+    assert scores["spy"]["to_limit_db"] == pytest.approx(10)
+    expected = np.mean(10 * np.log10(np.mean(CLEAN**2, axis=(1, 2)) / 1e-4))
+    assert scores["spy"]["snr_db"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("wrong", [lambda x: x[:, 1:], lambda x: x * np.nan])
+def test_a_method_that_answers_wrongly_is_named(wrong):
+    with pytest.raises(ValueError, match=r"^methods\['wrong'\]: "):
+        evaluation.score({"wrong": wrong}, CORRUPTED, CLEAN)
+
+
+def test_files_are_damaged_once_and_alike_for_every_method():
+    files = {"a": np.sin(np.arange(50)), "b": np.cos(np.arange(80))}
+
+    def damage(clean, seed):
+        assert seed[0] == 7
+        return clean + 10.0 ** (-seed[1]) * 0.1
+
+    methods = {"x": lambda x: x, "y": lambda x: x}
+    scores = evaluation.score_files(methods, files, damage, seed=7)
+    np.testing.assert_array_equal(scores["x"], scores["y"])
+    assert scores["x"].shape == (2,)
+    assert scores["x"][1] - scores["x"][0] == pytest.approx(20, abs=1)
+
+
+def test_a_table_is_sorted_by_its_first_column_and_leaves_gaps_where_nothing_was_measured():
+    scores = {"good": {"gain": 2.5, "x": 1}, "limit": {"gain": 9.0}, "bad": {"gain": -2.5, "x": 0}}
+    text = evaluation.table(scores, {"gain": ("gain, dB", ".1f"), "x": ("x", "d")})
+    assert text.splitlines() == [
+        "| method | gain, dB | x |",
+        "|:---|---:|---:|",
+        "| bad | −2.5 | 0 |",
+        "| good | 2.5 | 1 |",
+        "| limit | 9.0 |  |",
+    ]

@@ -1,0 +1,107 @@
+"""One contract for every builder."""
+
+import ast
+import inspect
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from recon import framing, models
+
+BUILDERS = {
+    "encoder_decoder": lambda: models.encoder_decoder(channels=(4, 8, 8), kernel_size=3),
+    "unet": lambda: models.unet(stem=8, channels=(8, 12, 16)),
+    "unet at the full rate": lambda: models.unet(stem=1, channels=(4, 8)),
+    "unet of one level": lambda: models.unet(stem=5, channels=(8,)),
+}
+builders = pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
+
+
+def waves(batch, n_samples, seed=0):
+    return np.random.default_rng(seed).normal(size=(batch, n_samples, 1)).astype(np.float32)
+
+
+@builders
+@pytest.mark.parametrize("n_samples", [1, 2, 31, 32, 100, 257])
+def test_any_length_in_is_the_same_length_out(build, n_samples):
+    assert build()(waves(3, n_samples)).shape == (3, n_samples, 1)
+
+
+@builders
+def test_negative_samples_are_reachable(build):
+    keras.utils.set_random_seed(1)
+    estimate = np.asarray(build()(waves(4, 256)))
+    assert estimate.min() < 0 < estimate.max()
+
+
+@builders
+def test_a_saved_model_comes_back_equal_in_safe_mode_without_custom_objects(build, tmp_path):
+    model = build()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    signal = waves(2, 100)
+    np.testing.assert_array_equal(model(signal), loaded(signal))
+    assert framing.receptive_field(loaded) == framing.receptive_field(model)
+
+
+@builders
+def test_one_batch_can_be_learnt_by_heart(build):
+    keras.utils.set_random_seed(1)
+    model = build()
+    clean = np.sin(2 * np.pi * np.array([[2.0], [5.0]]) * np.arange(64) / 64)[..., None]
+    corrupted = clean + 0.3 * waves(2, 64)
+    model.compile(keras.optimizers.Adam(1e-2), "mean_squared_error")
+    model.fit(corrupted, clean, epochs=150, verbose=0)
+    assert model.evaluate(corrupted, clean, verbose=0) < 0.02 * np.mean(clean**2)
+
+
+@builders
+def test_the_declared_receptive_field_is_the_measured_one(build):
+    keras.utils.set_random_seed(3)
+    model = build()
+    left, right, stride = framing.receptive_field(model)
+    place = -(-left // stride + 2) * stride
+    signal = waves(1, place + left + right + 4 * stride)
+    whole = np.asarray(model(signal))[0, :, 0]
+    reach = []
+    for shift in range(stride):
+        for size in (100, -100, 1):  # a dead rectifier hides some paths from any one of them
+            touched = signal.copy()
+            touched[0, place + shift] += size
+            changed = np.flatnonzero(np.asarray(model(touched))[0, :, 0] != whole) - place - shift
+            reach += [-changed.min(), -changed.max()]
+    assert (-min(reach), max(reach)) == (left, right)
+
+
+@builders
+def test_a_shift_by_the_stride_shifts_the_output_alike(build):
+    model = build()
+    left, right, stride = framing.receptive_field(model)
+    signal = waves(1, left + right + 9 * stride)
+    ends = slice(left + stride, signal.shape[1] - right)
+    shifted = np.asarray(model(signal[:, stride:]))[0]
+    np.testing.assert_allclose(
+        np.asarray(model(signal))[0][ends], np.roll(shifted, stride, axis=0)[ends], atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "layer", [layers.GlobalAveragePooling1D(keepdims=True), layers.LayerNormalization(axis=1)]
+)
+def test_a_layer_that_reads_the_whole_signal_is_refused_by_name(layer):
+    signal = keras.Input((64, 1))
+    with pytest.raises(ValueError, match=f"^model must be convolutional, got the layer '{layer.name}'"):
+        models.receptive_field(keras.Model(signal, layer(signal)))
+
+
+def test_models_need_no_backend_but_keras():
+    tree = ast.parse(inspect.getsource(models))
+    imported = {
+        name.name if isinstance(node, ast.Import) else node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+    }
+    assert imported == {"keras", "numpy"}

@@ -1,0 +1,161 @@
+"""The notebooks as documents: their form, their record, and the numbers that are quoted.
+
+That every cell runs is nbval's part, in the quick profile.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import record
+
+ROOT = record.ROOT
+NOTEBOOKS = {path.stem: nbformat.read(path, 4) for path in sorted(ROOT.glob("*.ipynb"))}
+notebooks = pytest.mark.parametrize("name", NOTEBOOKS)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+HEADINGS = [
+    "Setup",
+    "The signal and the damage",
+    "The data",
+    "Without learning",
+    "The networks",
+    "Training",
+    "Results",
+    "Where it fails",
+    "Sequential frames",
+    "Real recordings",
+    "Conclusions",
+]
+
+
+def sources(name, kind):
+    return [cell.source for cell in NOTEBOOKS[name].cells if cell.cell_type == kind]
+
+
+def python(source):
+    """The cell's Python, without IPython's % lines."""
+    return ast.parse(re.sub(r"%timeit.*|^%.*$", "None", source, flags=re.MULTILINE))
+
+
+def test_the_notebooks_are_the_two_experiments():
+    assert set(NOTEBOOKS) == set(record.NOTEBOOKS)
+
+
+@notebooks
+def test_headings_are_those_of_every_experiment_in_order(name):
+    found = [
+        line.removeprefix("## ")
+        for source in sources(name, "markdown")
+        for line in source.splitlines()
+        if line.startswith("## ")
+    ]
+    assert found == [f"{i}. {heading}" for i, heading in enumerate(HEADINGS, 1)]
+
+
+@notebooks
+def test_cells_are_short_and_functions_shorter(name):
+    code = sources(name, "code")
+    lengths = sorted(len([line for line in source.splitlines() if line.strip()]) for source in code)
+    assert 30 <= len(NOTEBOOKS[name].cells) <= 70
+    assert lengths[len(lengths) // 2] <= 6
+    for source in code:
+        for node in ast.walk(python(source)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 5, f"{node.name} is longer than 5 lines"
+
+
+@notebooks
+def test_the_committed_outputs_are_one_clean_run(name):
+    cells = [cell for cell in NOTEBOOKS[name].cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr", output
+    assert (ROOT / f"{name}.ipynb").stat().st_size < 2e6
+
+
+@notebooks
+def test_the_code_is_the_code_whose_run_was_recorded(name):
+    recorded = record.load()[record.NOTEBOOKS[name]]
+    assert recorded["code"] == record.code_hash(NOTEBOOKS[name]), (
+        f"{name}.ipynb: its code changed after the recorded run; run tests/record.py"
+    )
+    assert recorded["results"]["profile"] == "full"
+    assert recorded["minutes"] <= 15
+
+
+def numbers(value):
+    """Every number in a record, all the way down."""
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return [number for item in items for number in numbers(item)]
+    return [value] if isinstance(value, int | float) else []
+
+
+def quoted(text):
+    """Measured numbers in a text: those with a unit of dB or minutes, and dB columns' cells."""
+    found = re.findall(r"([+−-]?\d[\d,]*\.?\d*)\*{0,2} (?:dB|minutes)", text)
+    heading = None
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        if cells and heading is None:
+            heading = cells
+        elif not cells:
+            heading = None
+        else:
+            for title, cell in zip(heading, cells, strict=True):
+                if "dB" in title or "dB" in cells[0]:
+                    found += re.findall(r"^[+−-]?\d+\.\d+", cell)
+    return found
+
+
+def is_recorded(number, known):
+    digits = number.replace("−", "-").replace(",", "").lstrip("+")
+    places = len(digits.partition(".")[2])
+    return any(round(abs(value), places) == abs(float(digits)) for value in known)
+
+
+def test_every_number_that_a_text_quotes_stands_in_a_record():
+    texts = {path.name: path.read_text() for path in PAGES}
+    texts |= {name: "\n\n".join(sources(name, "markdown")) for name in NOTEBOOKS}
+    known = numbers(record.load())
+    missing = {
+        f"{name}: {number}"
+        for name, text in texts.items()
+        for number in quoted(text)
+        if not is_recorded(number, known)
+    }
+    assert not missing
+
+
+def test_a_number_that_no_record_holds_is_found():
+    assert quoted("it gains **12.34 dB** in 7 minutes") == ["12.34", "7"]
+    assert quoted("| m | gain, dB |\n|---|---:|\n| a | −3.25 |") == ["−3.25"]
+    assert is_recorded("12.3", [12.345]) and is_recorded("−3.25", [-3.2513])
+    assert not is_recorded("12.4", [12.345])
+
+
+def test_the_readmes_table_is_made_from_the_records():
+    assert record.readme_table() in (ROOT / "README.md").read_text()
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_modules_import_one_way():
+    allowed = {
+        "datasets": {"signals", "corruptors"},
+        "evaluation": {"metrics"},
+    }
+    for path in Path(ROOT / "recon").glob("*.py"):
+        imported = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("recon"):
+                imported |= {name.name for name in node.names}
+        assert imported <= allowed.get(path.stem, set()), path.name

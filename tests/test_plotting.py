@@ -1,0 +1,44 @@
+"""Figures are looked at by people; what a test can hold is that axes say what they show."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from recon import plotting
+
+WAVE = np.sin(np.arange(2_000) / 5)
+RECORD = {"second": [1.0, 2.0], "validation_mse": [0.1, 0.01]}
+FIGURES = {
+    "waveforms": lambda: plotting.waveforms({"one": {"a": WAVE, "b": -WAVE}, "two": {"a": WAVE}}),
+    "training": lambda: plotting.training({"net": RECORD}, {"limit": 1e-3, "baseline": 1e-2}),
+    "curves": lambda: plotting.curves(
+        [1, 2], {"a": [1, 2], "b": [2, 1]}, xlabel="x, Hz", ylabel="y, dB", marks={"here": 1.5}
+    ),
+    "spectrograms": lambda: plotting.spectrograms({"a": WAVE, "silence": 0 * WAVE}, 8_000),
+}
+
+
+@pytest.fixture
+def figure(request):
+    plotting.style()
+    FIGURES[request.param]()
+    yield plt.gcf()
+    plt.close("all")
+
+
+@pytest.mark.parametrize("figure", FIGURES, indirect=True)
+def test_outer_axes_carry_a_name_and_a_unit(figure):
+    panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    assert "," in panels[-1].get_xlabel()
+    assert panels[0].get_ylabel()
+    figure.canvas.draw()
+
+
+@pytest.mark.parametrize("figure", ["waveforms", "training", "curves"], indirect=True)
+def test_curves_differ_in_line_style_and_the_legend_lies_beside_the_data(figure):
+    for axes in figure.axes:
+        styles = [str(line.get_linestyle()) + str(line.get_color()) for line in axes.lines]
+        assert len(set(styles)) == len(styles)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    assert axes.get_legend().get_window_extent().x0 >= axes.get_window_extent().x1 - 1

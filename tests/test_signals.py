@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recon import signals
+
+
+def test_a_sinusoid_is_the_formula():
+    cycles, amplitude, phase = [1.0, 7.0, 31.5], [1.0, 0.3, 2.0], [0.0, 1.0, -4.0]
+    measured = signals.sinusoid(cycles, amplitude, phase, 256).numpy()
+    for row, c, a, p in zip(measured, cycles, amplitude, phase, strict=True):
+        expected = [a * np.sin(2 * np.pi * c * n / 256 + p) for n in range(256)]
+        np.testing.assert_allclose(row, expected, atol=3e-6)
+
+
+def test_whole_cycles_fill_the_frame_without_a_repeated_endpoint():
+    frame = signals.sinusoid([3.0], [1.0], [0.4], 100).numpy()[0]
+    two_frames = signals.sinusoid([6.0], [1.0], [0.4], 200).numpy()[0]
+    np.testing.assert_allclose(np.tile(frame, 2), two_frames, atol=1e-6)
+
+
+def test_samples_that_are_zero_on_paper_are_zero_in_float32():
+    wave = signals.sinusoid([5.0], [0.7], [0.0], 100).numpy()[0]
+    assert np.all(wave[::10] == 0)
+
+
+def test_draws_are_uniform_and_reach_both_ends():
+    draws = signals.uniform("cycles", (1, 9), 90_000, (1, 2), integer=True).numpy()
+    counts = np.bincount(draws.astype(int), minlength=10)
+    assert counts[0] == 0
+    assert len(counts) == 10
+    assert np.all(np.abs(counts[1:] - 10_000) < 5 * np.sqrt(10_000))
+    levels = signals.uniform("level", (0.2, 0.6), 90_000, (1, 2)).numpy()
+    assert abs(levels.mean() - 0.4) < 5 * 0.4 / np.sqrt(12 * 90_000)
+    assert levels.min() >= np.float32(0.2)
+    assert levels.max() <= np.float32(0.6)
+    assert abs(levels.std() - 0.4 / np.sqrt(12)) < 1e-3
+
+
+def test_logarithmic_draws_have_the_geometric_mean_as_median():
+    draws = signals.uniform("level", (0.01, 1.0), 90_000, (1, 2), logarithmic=True).numpy()
+    assert abs(np.mean(draws < 0.1) - 0.5) < 5 * 0.5 / np.sqrt(90_000)
+
+
+def test_equal_numbers_make_a_constant():
+    assert np.all(signals.uniform("phase", (0.5, 0.5), 100, (1, 2)).numpy() == 0.5)
+
+
+def test_sinusoids_are_drawn_with_their_ranges():
+    ranges = {"cycles": (2, 5), "amplitude": (0.1, 0.9), "phase": (0.0, 0.0)}
+    waves = signals.draw_sinusoids(2_000, 64, (3, 4), **ranges).numpy()
+    spectrum = np.abs(np.fft.rfft(waves)) / 32
+    bins = spectrum.argmax(axis=1)
+    assert set(bins) == {2, 3, 4, 5}
+    amplitudes = spectrum.max(axis=1)
+    assert amplitudes.min() >= 0.1 - 1e-6
+    assert amplitudes.max() <= 0.9 + 1e-6
+    assert np.all(waves[:, 0] == 0)  # phase 0
+
+
+def test_equal_seeds_draw_equal_waves_and_other_seeds_others():
+    ranges = {"cycles": (1, 9), "amplitude": (0.1, 0.9), "phase": (0.0, 6.0)}
+    first, again, other = (
+        signals.draw_sinusoids(8, 64, seed, **ranges).numpy() for seed in ((1, 2), (1, 2), (1, 3))
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.any(np.all(first == other, axis=1))
+
+
+def test_parameters_are_drawn_independently_of_each_other():
+    ranges = {"cycles": (1, 9), "amplitude": (0.0, 1.0), "phase": (0.0, 0.0)}
+    waves = signals.draw_sinusoids(20_000, 64, (3, 4), **ranges).numpy()
+    spectrum = np.abs(np.fft.rfft(waves))
+    correlation = np.corrcoef(spectrum.argmax(axis=1), spectrum.max(axis=1))[0, 1]
+    assert abs(correlation) < 5 / np.sqrt(20_000)
+
+
+def test_notes_are_harmonic_decaying_and_at_full_scale():
+    notes = signals.notes(6, 8_000, 8_000, (1, 2)).numpy()
+    assert notes.shape == (6, 8_000)
+    np.testing.assert_allclose(np.abs(notes).max(axis=1), 1, rtol=1e-5)
+    energy = (notes**2).reshape(6, 4, -1).sum(axis=2)
+    assert np.all(energy[:, 0] > 2 * energy[:, -1])
+    assert len({tuple(note[:100]) for note in notes}) == 6
+
+
+@pytest.mark.parametrize(
+    ("bounds", "limits"),
+    [
+        ((2, 1), {}),
+        ((-1, 1), {"low": 0}),
+        ((0, 2), {"high": 1}),
+        ((0, float("nan")), {}),
+        ((0, float("inf")), {}),
+        ((0.5, 2), {"integer": True}),
+        (3, {}),
+        ((1, 2, 3), {}),
+        ("ab", {}),
+    ],
+)
+def test_an_unusable_range_is_refused_in_one_line(bounds, limits):
+    with pytest.raises(ValueError, match="^level must be a pair") as error:
+        signals.uniform("level", bounds, 4, (1, 2), **limits)
+    assert str(error.value).endswith(f"got {bounds!r}")
+    assert "\n" not in str(error.value)
+
+
+def test_cycles_above_the_nyquist_limit_are_refused():
+    with pytest.raises(ValueError, match=r"^cycles must be .* within \[0, 32\], got \(1, 33\)$"):
+        signals.draw_sinusoids(4, 64, (1, 2), cycles=(1, 33), amplitude=(1, 1), phase=(0, 0))
+
+
+def test_everything_runs_inside_a_graph():
+    graph = tf.function(
+        lambda seed: signals.draw_sinusoids(
+            4, 64, seed, cycles=(1, 9), amplitude=(0.1, 1.0), phase=(0.0, 1.0)
+        )
+    )
+    eager = signals.draw_sinusoids(
+        4, 64, (1, 2), cycles=(1, 9), amplitude=(0.1, 1.0), phase=(0.0, 1.0)
+    )
+    np.testing.assert_allclose(graph(tf.constant([1, 2])), eager, atol=1e-6)

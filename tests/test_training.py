@@ -1,0 +1,163 @@
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from recon import datasets, training
+
+VALIDATION = datasets.take(datasets.noise_reduction(64, seed=2, n_samples=32, cycles=(1, 4)), 64)
+
+
+def network(seed=1, filters=4):
+    keras.utils.set_random_seed(seed)
+    signal = keras.Input((None, 1))
+    hidden = layers.Conv1D(filters, 5, padding="same", activation="relu")(signal)
+    return keras.Model(signal, layers.Conv1D(1, 5, padding="same")(hidden), name="small")
+
+
+def fit(path, model=None, **settings):
+    model = model or network()
+    train = datasets.noise_reduction(16, seed=1, n_samples=32, cycles=(1, 4))
+    settings = {"steps": 40, "validations": 4, "learning_rate": 1e-2} | settings
+    return model, training.fit(model, train, VALIDATION, path=path, **settings)
+
+
+def test_fitting_lowers_the_validation_error_and_leaves_a_record(tmp_path):
+    model, record = fit(tmp_path / "a" / "small.keras", steps=200)
+    assert record["step"] == [50, 100, 150, 200]
+    assert record["validation_mse"][-1] < 0.7 * network_error(network())
+    assert record["parameters"] == model.count_params()
+    assert record["seconds"] == record["second"][-1] > 0
+    assert record["loss"][-1] < record["loss"][0]
+    json.dumps(record)
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["small.keras"]
+
+
+def network_error(model):
+    corrupted, clean = VALIDATION
+    return float(np.mean((np.asarray(model(corrupted)) - clean) ** 2))
+
+
+def test_the_model_holds_its_best_weights_as_does_the_file(tmp_path):
+    # A rate this high makes the error rise again, so the best is not the last.
+    model, record = fit(tmp_path / "small.keras", learning_rate=3.0, validations=20)
+    best = int(np.argmin(record["validation_loss"]))
+    assert record["best_step"] == record["step"][best] < 40
+    saved = keras.saving.load_model(tmp_path / "small.keras")
+    for holder in (model, saved):
+        assert network_error(holder) == pytest.approx(record["validation_mse"][best], rel=1e-4)
+
+
+def test_the_same_run_gives_the_same_weights(tmp_path):
+    one, _ = fit(tmp_path / "one.keras")
+    two, _ = fit(tmp_path / "two.keras")
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+class Interrupt(Exception):
+    pass
+
+
+def interrupt_after(monkeypatch, rounds):
+    """Let `rounds` rounds end, then stop as a killed process would, in the middle of the next."""
+    end = training._Run.on_epoch_end
+
+    def stop(self, epoch, logs=None):
+        if len(self.record["step"]) == rounds:
+            raise Interrupt
+        end(self, epoch, logs)
+
+    monkeypatch.setattr(training._Run, "on_epoch_end", stop)
+
+
+def test_an_interrupted_run_goes_on_and_ends_bit_equal(tmp_path, monkeypatch):
+    whole, whole_record = fit(tmp_path / "whole.keras")
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2)
+        with pytest.raises(Interrupt):
+            fit(tmp_path / "small.keras")
+    assert (tmp_path / "small.keras.state").exists()
+    resumed, record = fit(tmp_path / "small.keras")
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert record["validation_mse"] == whole_record["validation_mse"]
+    assert not (tmp_path / "small.keras.state").exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"learning_rate": 2e-2}, {"steps": 80}, {"model": network(seed=9)}]
+)
+def test_another_run_does_not_go_on_from_an_interrupted_one(tmp_path, monkeypatch, change):
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2)
+        with pytest.raises(Interrupt):
+            fit(tmp_path / "small.keras")
+    weights = change["model"].get_weights() if "model" in change else None
+    _, record = fit(tmp_path / "small.keras", **change)
+    if weights:
+        change["model"].set_weights(weights)
+    fresh, _ = fit(tmp_path / "fresh.keras", **change)
+    saved = keras.saving.load_model(tmp_path / "small.keras")
+    for a, b in zip(saved.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(record["step"]) == 4
+
+
+def test_a_damaged_state_is_no_state(tmp_path):
+    (tmp_path / "small.keras.state").write_bytes(b"not a state")
+    _, record = fit(tmp_path / "small.keras")
+    assert len(record["step"]) == 4
+
+
+def test_a_failure_while_saving_leaves_the_previous_file(tmp_path, monkeypatch):
+    path = tmp_path / "small.keras"
+    training.save(network(seed=1), path)
+    before = path.read_bytes()
+
+    def half(self, target, **kwargs):
+        target.write_bytes(b"half a file")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(keras.Model, "save", half)
+    with pytest.raises(OSError, match="No space left"):
+        training.save(network(seed=2), path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["small.keras"]
+
+
+def test_what_cannot_be_read_back_does_not_replace_the_previous_file(tmp_path, monkeypatch):
+    path = tmp_path / "small.keras"
+    training.save(network(seed=1), path)
+    before = path.read_bytes()
+    monkeypatch.setattr(keras.Model, "save", lambda self, target: target.write_bytes(b"broken"))
+    with pytest.raises((ValueError, OSError, zipfile.BadZipFile)):
+        training.save(network(seed=2), path)
+    assert path.read_bytes() == before
+
+
+def test_the_normalised_loss_is_its_formula_and_weighs_quiet_waveforms_alike():
+    random = np.random.default_rng(0)
+    clean = random.normal(size=(3, 20, 1)).astype(np.float32)
+    error = random.normal(size=clean.shape).astype(np.float32)
+    loss = np.asarray(training.log_mean_squared_error(clean, clean + error))
+    np.testing.assert_allclose(loss, np.log(np.mean(error**2, axis=(1, 2))), rtol=1e-4)
+    tenth = np.asarray(training.log_mean_squared_error(clean, clean + 0.1 * error))
+    np.testing.assert_allclose(loss - tenth, np.log(100), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"path": "a.h5"}, "path must end in .keras, got 'a.h5'"),
+        ({"steps": 41}, "steps must be a positive multiple of validations (4), got 41"),
+        ({"steps": 0}, "steps must be a positive multiple of validations (4), got 0"),
+    ],
+)
+def test_wrong_arguments_are_named_in_one_line(tmp_path, settings, message):
+    with pytest.raises(ValueError) as error:  # noqa: PT011 (the whole message is compared)
+        fit(**{"path": tmp_path / "a.keras"} | settings)
+    assert str(error.value) == message
