@@ -44,9 +44,10 @@ def wiener(noisy, *, kernel_size=5):
     Source: Lim, "Two-Dimensional Signal and Image Processing", 1990, equation 9.44. The noise
     power is the mean local variance of the waveform.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):  # constant stretches have no variance
+    with np.errstate(divide="ignore", invalid="ignore"):  # constant waveforms have no variance
         rows = [signal.wiener(row[:, 0].astype(np.float64), kernel_size) for row in noisy]
-    return np.stack(rows)[..., None].astype(noisy.dtype)
+    filtered = np.stack(rows)[..., None].astype(noisy.dtype)
+    return np.where(np.isfinite(filtered), filtered, noisy)
 
 
 def largest_bin(noisy):

@@ -5,6 +5,8 @@ parameters and, where chance is involved, a seed; it returns a new tensor of the
 type. Formulas: docs/signals.md; seen in section 2 of both notebooks.
 """
 
+from numbers import Integral
+
 import numpy as np
 import tensorflow as tf
 
@@ -101,8 +103,8 @@ def sample_and_hold(signal, hold_length):
     >>> sample_and_hold(tf.constant([[1, 2, 3, 4, 5]]), 2).numpy().tolist()
     [[1, 1, 3, 3, 5]]
     """
-    if isinstance(hold_length, bool) or hold_length != int(hold_length) or hold_length < 1:
+    if not isinstance(hold_length, Integral) or hold_length < 1:
         raise ValueError(f"hold_length must be a whole number of at least 1, got {hold_length!r}")
     signal = tf.convert_to_tensor(signal)
-    held = tf.repeat(signal[:, :: int(hold_length)], int(hold_length), axis=1)
+    held = tf.repeat(signal[:, :: hold_length], hold_length, axis=1)
     return tf.ensure_shape(held[:, : tf.shape(signal)[1]], signal.shape)

@@ -5,6 +5,7 @@ how many workers the machine has. Training, validation and test data are three s
 """
 
 from math import pi
+from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
@@ -163,7 +164,7 @@ def hold(hold_length):
 
 
 def _check_count(name, value):
-    if isinstance(value, bool) or value != int(value) or value < 1:
+    if not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
 
 
@@ -187,7 +188,8 @@ def _pipeline(batch_size, seed, draw, damage):
     block(tf.constant(0, tf.int64))  # once eagerly: a wrong argument fails here, in one line
     blocks = tf.data.Dataset.counter().map(block, num_parallel_calls=tf.data.AUTOTUNE)
     batches = blocks.rebatch(batch_size, drop_remainder=True)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+    return batches.apply(endless).prefetch(tf.data.AUTOTUNE)
 
 
 def take(dataset, count):

@@ -6,6 +6,8 @@ stretch's own output is thrown away. What remains equals the whole-signal result
 without a break by construction. Shown in section 9 of the notebooks.
 """
 
+from numbers import Integral
+
 import numpy as np
 
 
@@ -32,7 +34,7 @@ def restore(model, signal, *, chunk_length):
         raise ValueError(
             f"signal must be finite real samples [n_samples], got {signal.dtype} {signal.shape}"
         )
-    if isinstance(chunk_length, bool) or chunk_length != int(chunk_length) or chunk_length < 1:
+    if not isinstance(chunk_length, Integral) or chunk_length < 1:
         raise ValueError(f"chunk_length must be a whole number of at least 1, got {chunk_length!r}")
     estimate = np.empty(len(signal), np.float32)
     reach = -(-left // stride) * stride  # left context, rounded up to the stride

@@ -64,7 +64,7 @@ def snr_improvement_db(reference, corrupted, estimate):
     +inf where only the estimate is perfect, -inf where only the corrupted signal was, 0 where
     both are.
 
-    >>> snr_improvement_db([2.0, 0.0], [0.0, 0.0], [1.8, 0.0])
+    >>> round(snr_improvement_db([2.0, 0.0], [0.0, 0.0], [1.8, 0.0]), 6)
     20.0
     """
     a, b, c = _waveforms(reference=reference, corrupted=corrupted, estimate=estimate)

@@ -90,17 +90,19 @@ def encoder_decoder(
     return _same_length(signal, x, name)
 
 
-def unet(*, stem=16, channels=(128, 128, 192), kernel_size=3, name="unet"):
+def unet(*, stem=32, channels=(192, 256), kernel_size=3, front=0, name="unet"):
     """A U-Net (Ronneberger, Fischer and Brox, 2015) on a strided stem.
 
-    The stem turns every `stem` samples into one position at once, as a learned filter bank: the
-    full rate, where convolutions cost most and see least, is left to the skips' far end, which
-    writes `stem` samples per position (sub-pixel, Shi et al., 2016).
+    The stem turns every `stem` samples into one position at once, as a learned filter bank, and the
+    last layer writes `stem` samples per position (sub-pixel, Shi et al., 2016). In between, nothing
+    runs at the full rate, where convolutions cost most and see least.
 
     Args:
         stem: samples per position.
         channels: per level, from the stem's rate to the bottleneck; each level halves the rate.
         kernel_size: of the convolutions within a level.
+        front: channels of a stage before the stem that corrects single samples at the full rate,
+            which a stem can only blur; 0 for none.
         name: of the model.
 
     Returns:
@@ -111,6 +113,10 @@ def unet(*, stem=16, channels=(128, 128, 192), kernel_size=3, name="unet"):
     """
     signal = keras.Input((None, 1))
     x = PadToMultiple(stem * 2 ** (len(channels) - 1))(signal)
+    if front:  # [n_samples, 1] -> [n_samples, front] -> [n_samples, 1]
+        y = layers.Conv1D(front, 5, padding="same", activation="relu")(x)
+        y = layers.Conv1D(front, 5, padding="same", activation="relu")(y)
+        x = layers.Add()([x, layers.Conv1D(1, 5, padding="same")(y)])
     # [n_samples, 1] -> [n_samples / stem, channels[0]]
     x = layers.Conv1D(channels[0], 2 * stem, strides=stem, padding="same", activation="relu")(x)
     skips = []

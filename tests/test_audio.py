@@ -57,7 +57,7 @@ def test_the_digits_rule_keeps_index_0_to_4_for_testing():
     names = [f"{digit}_anna_{index}.wav" for digit in range(3) for index in range(50)]
     training, validation, test = audio.split(dict.fromkeys(names))
     assert set(test) == {name for name in names if int(name[:-4].split("_")[-1]) < 5}
-    assert len(validation) == 14
+    assert len(validation) == 15
     assert set(training) | set(validation) | set(test) == set(names)
     assert len(training) + len(validation) + len(test) == len(names)
 

@@ -11,9 +11,10 @@ from keras import layers
 from recon import framing, models
 
 BUILDERS = {
-    "encoder_decoder": lambda: models.encoder_decoder(channels=(4, 8, 8), kernel_size=3),
+    "encoder_decoder": lambda: models.encoder_decoder(channels=(8, 16, 16), kernel_size=3),
     "unet": lambda: models.unet(stem=8, channels=(8, 12, 16)),
-    "unet at the full rate": lambda: models.unet(stem=1, channels=(4, 8)),
+    "unet at the full rate": lambda: models.unet(stem=1, channels=(8, 16)),
+    "unet behind a full-rate stage": lambda: models.unet(front=8, stem=8, channels=(8, 12)),
     "unet of one level": lambda: models.unet(stem=5, channels=(8,)),
 }
 builders = pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
@@ -30,13 +31,6 @@ def test_any_length_in_is_the_same_length_out(build, n_samples):
 
 
 @builders
-def test_negative_samples_are_reachable(build):
-    keras.utils.set_random_seed(1)
-    estimate = np.asarray(build()(waves(4, 256)))
-    assert estimate.min() < 0 < estimate.max()
-
-
-@builders
 def test_a_saved_model_comes_back_equal_in_safe_mode_without_custom_objects(build, tmp_path):
     model = build()
     model.save(tmp_path / "model.keras")
@@ -47,32 +41,32 @@ def test_a_saved_model_comes_back_equal_in_safe_mode_without_custom_objects(buil
 
 
 @builders
-def test_one_batch_can_be_learnt_by_heart(build):
+def test_one_batch_can_be_learnt_by_heart_negative_samples_included(build):
     keras.utils.set_random_seed(1)
     model = build()
     clean = np.sin(2 * np.pi * np.array([[2.0], [5.0]]) * np.arange(64) / 64)[..., None]
     corrupted = clean + 0.3 * waves(2, 64)
     model.compile(keras.optimizers.Adam(1e-2), "mean_squared_error")
-    model.fit(corrupted, clean, epochs=150, verbose=0)
-    assert model.evaluate(corrupted, clean, verbose=0) < 0.02 * np.mean(clean**2)
+    model.fit(corrupted, clean, epochs=400, verbose=0)
+    estimate = np.asarray(model(corrupted))
+    assert np.mean((estimate - clean) ** 2) < 0.02 * np.mean(clean**2)
+    assert estimate.min() < -0.7
 
 
 @builders
 def test_the_declared_receptive_field_is_the_measured_one(build):
-    keras.utils.set_random_seed(3)
     model = build()
     left, right, stride = framing.receptive_field(model)
-    place = -(-left // stride + 2) * stride
-    signal = waves(1, place + left + right + 4 * stride)
-    whole = np.asarray(model(signal))[0, :, 0]
-    reach = []
+    # With positive weights nothing cancels and no rectifier is dead: an impulse in silence lights
+    # up every sample that depends on it.
+    model.set_weights([np.abs(w) + 0.01 if w.ndim > 1 else 0 * w for w in model.get_weights()])
+    place = (-(-right // stride) + 1) * stride
+    lit = []
     for shift in range(stride):
-        for size in (100, -100, 1):  # a dead rectifier hides some paths from any one of them
-            touched = signal.copy()
-            touched[0, place + shift] += size
-            changed = np.flatnonzero(np.asarray(model(touched))[0, :, 0] != whole) - place - shift
-            reach += [-changed.min(), -changed.max()]
-    assert (-min(reach), max(reach)) == (left, right)
+        impulse = np.zeros((1, place + left + 3 * stride, 1), np.float32)
+        impulse[0, place + shift] = 1
+        lit += list(np.flatnonzero(np.asarray(model(impulse))[0, :, 0]) - place - shift)
+    assert (max(lit), -min(lit)) == (left, right)
 
 
 @builders
