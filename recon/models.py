@@ -61,14 +61,21 @@ class CropToInput(layers.Layer):
 
 
 def encoder_decoder(
-    *, channels=(16, 64, 128, 256), kernel_size=5, factor=4, name="encoder_decoder"
+    *,
+    channels=(32, 96, 192, 256),
+    kernel_sizes=(16, 8, 5, 3),
+    factors=(4, 4, 2),
+    name="encoder_decoder",
 ):
     """Convolutions and pooling down, upsampling and convolutions up, nothing in between.
 
+    Upsampling is sub-pixel (Shi et al., 2016): each position writes its successors side by side,
+    so that they can differ from each other, as the samples of a fast wave do.
+
     Args:
         channels: per level, from the full rate to the bottleneck.
-        kernel_size: of every convolution.
-        factor: by which each level lowers the rate.
+        kernel_sizes: of the convolutions on the way down, one per level.
+        factors: by which each level but the last is pooled.
         name: of the model.
 
     Returns:
@@ -78,16 +85,16 @@ def encoder_decoder(
     TensorShape([2, 100, 1])
     """
     signal = keras.Input((None, 1))
-    x = PadToMultiple(factor ** (len(channels) - 1))(signal)
-    for filters in channels[:-1]:
+    x = PadToMultiple(int(np.prod(factors)))(signal)
+    for filters, kernel_size, factor in zip(channels, kernel_sizes, factors, strict=False):
         x = layers.Conv1D(filters, kernel_size, padding="same", activation="relu")(x)
         x = layers.MaxPooling1D(factor)(x)
-    x = layers.Conv1D(channels[-1], kernel_size, padding="same", activation="relu")(x)
-    for filters in reversed(channels[:-1]):
-        x = layers.UpSampling1D(factor)(x)
-        x = layers.Conv1D(filters, kernel_size, padding="same", activation="relu")(x)
-    x = layers.Conv1D(1, kernel_size, padding="same")(x)
-    return _same_length(signal, x, name)
+    x = layers.Conv1D(channels[-1], kernel_sizes[-1], padding="same", activation="relu")(x)
+    for filters, factor in zip(channels[-3::-1], factors[:0:-1], strict=True):
+        x = layers.Conv1D(factor * filters, 3, padding="same", activation="relu")(x)
+        x = layers.Reshape((-1, filters))(x)
+    x = layers.Conv1D(factors[0], 3, padding="same")(x)
+    return _same_length(signal, layers.Reshape((-1, 1))(x), name)
 
 
 def unet(*, stem=32, channels=(192, 256), kernel_size=3, front=0, name="unet"):
@@ -188,8 +195,9 @@ def _reads(layer, reach, stride):
         last = first + layer.pool_size[0] - 1
     elif isinstance(layer, layers.UpSampling1D):
         first = last = np.arange(len(reach) * layer.size) // layer.size
-    elif isinstance(layer, layers.Reshape) and layer.target_shape == (-1, 1):
-        first = last = np.arange(len(reach) * layer.input.shape[-1]) // layer.input.shape[-1]
+    elif isinstance(layer, layers.Reshape) and layer.target_shape[0] == -1:
+        size = layer.input.shape[-1] // layer.target_shape[1]
+        first = last = np.arange(len(reach) * size) // size
     elif isinstance(layer, POINTWISE):
         return reach
     else:

@@ -8,7 +8,9 @@ from recon import framing, models
 
 keras.utils.set_random_seed(2)
 MODELS = {
-    "encoder_decoder": models.encoder_decoder(channels=(4, 8), kernel_size=3),
+    "encoder_decoder": models.encoder_decoder(
+        channels=(4, 8, 8), kernel_sizes=(5, 3, 3), factors=(2, 2)
+    ),
     "unet": models.unet(stem=4, channels=(8, 12)),
 }
 networks = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)

@@ -11,7 +11,9 @@ from keras import layers
 from recon import framing, models
 
 BUILDERS = {
-    "encoder_decoder": lambda: models.encoder_decoder(channels=(8, 16, 16), kernel_size=3),
+    "encoder_decoder": lambda: models.encoder_decoder(
+        channels=(8, 12, 16, 16), kernel_sizes=(5, 5, 3, 3)
+    ),
     "unet": lambda: models.unet(stem=8, channels=(8, 12, 16)),
     "unet at the full rate": lambda: models.unet(stem=1, channels=(8, 16)),
     "unet behind a full-rate stage": lambda: models.unet(front=8, stem=8, channels=(8, 12)),
