@@ -52,14 +52,14 @@ def add_gaussian_noise(signal, stddev, *, seed):
 
 
 def add_impulse_noise(signal, impulse_rate, impulse_amplitude, *, seed):
-    """Hit each sample with probability `impulse_rate`; a hit adds +-`impulse_amplitude`, evenly.
+    """Hit each sample with probability `impulse_rate`; a hit adds +- `impulse_amplitude`.
 
-    Hits are independent (a Bernoulli process, which is the Poisson process in discrete time),
-    so the number of hits in n samples is binomial with mean impulse_rate * n.
+    Hits are independent (a Bernoulli process, which is the Poisson process in discrete
+    time), so the number of hits in n samples is binomial with mean impulse_rate * n.
 
     Args:
         signal: float tensor [batch, n_samples, ...].
-        impulse_rate: probability per sample, a number or a tensor [batch]; 0 changes nothing.
+        impulse_rate: probability per sample, number or tensor [batch]; 0 changes nothing.
         impulse_amplitude: linear size, a number or a tensor [batch]; 0 changes nothing.
         seed: int32 tensor or pair [2].
 
@@ -67,7 +67,7 @@ def add_impulse_noise(signal, impulse_rate, impulse_amplitude, *, seed):
         Tensor like `signal`.
 
     Raises:
-        ValueError: if `impulse_rate` leaves [0, 1] or `impulse_amplitude` is negative or not finite.
+        ValueError: if `impulse_rate` leaves [0, 1], or `impulse_amplitude` is negative or infinite.
 
     >>> tf.abs(add_impulse_noise(tf.zeros([1, 3]), 1.0, 0.5, seed=(1, 2))).numpy().tolist()
     [[0.5, 0.5, 0.5]]
@@ -106,5 +106,5 @@ def sample_and_hold(signal, hold_length):
     if not isinstance(hold_length, Integral) or hold_length < 1:
         raise ValueError(f"hold_length must be a whole number of at least 1, got {hold_length!r}")
     signal = tf.convert_to_tensor(signal)
-    held = tf.repeat(signal[:, :: hold_length], hold_length, axis=1)
+    held = tf.repeat(signal[:, ::hold_length], hold_length, axis=1)
     return tf.ensure_shape(held[:, : tf.shape(signal)[1]], signal.shape)

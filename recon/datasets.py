@@ -52,9 +52,7 @@ def noise_reduction(
     """
 
     clean = _sinusoids(n_samples, cycles, amplitude, phase)
-    damage = noise(
-        stddev=stddev, impulse_rate=impulse_rate, impulse_amplitude=impulse_amplitude
-    )
+    damage = noise(stddev=stddev, impulse_rate=impulse_rate, impulse_amplitude=impulse_amplitude)
     return _pipeline(batch_size, seed, clean, damage)
 
 
@@ -148,9 +146,7 @@ def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False):
     def damage(clean, seed):
         seeds = tf.random.split(seed, 4)
         count = tf.shape(clean)[0]
-        levels = signals.uniform(
-            "stddev", stddev, count, seeds[0], low=0, logarithmic=logarithmic
-        )
+        levels = signals.uniform("stddev", stddev, count, seeds[0], low=0, logarithmic=logarithmic)
         rates = signals.uniform("impulse_rate", impulse_rate, count, seeds[1], low=0, high=1)
         noisy = corruptors.add_gaussian_noise(clean, levels, seed=seeds[2])
         return corruptors.add_impulse_noise(noisy, rates, impulse_amplitude, seed=seeds[3])

@@ -80,6 +80,57 @@ def score_files(methods, recordings, damage, *, seed):
     return {name: np.array(values) for name, values in scores.items()}
 
 
+def ranks(clean, estimate):
+    """Which waveforms came out "best", "median" and "worst" by SNR: {rank: index}."""
+    order = np.argsort(-metrics.snr_db(clean, estimate))
+    return {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+
+
+def per_file(scores):
+    """What `score_files` measured, summed up for a table: mean, spread and worst SNR in dB."""
+    return {
+        name: {"snr_db": values.mean(), "spread_db": values.std(), "worst_db": values.min()}
+        for name, values in scores.items()
+    }
+
+
+def seams(joined, whole, clean, frame_length, *, width=8):
+    """How well frames join: the error next to seams over the error elsewhere.
+
+    Args:
+        joined: {name: float array [n_samples]}, estimates of one long signal.
+        whole: float array [n_samples], the estimate made of the whole signal at once.
+        clean: float array [n_samples].
+        frame_length: samples between seams.
+        width: samples on either side of a seam that count as next to it.
+
+    Returns:
+        {name: {"seam_ratio", "difference"}}: the ratio of mean squared errors, without the first
+        and the last frame, and the largest difference from `whole`.
+    """
+    place = (np.arange(len(clean)) + width) % frame_length
+    near = (place < 2 * width)[frame_length:-frame_length]
+    scores = {}
+    for name, estimate in joined.items():
+        error = ((estimate - clean) ** 2)[frame_length:-frame_length]
+        scores[name] = {
+            "seam_ratio": float(error[near].mean() / error[~near].mean()),
+            "difference": float(np.abs(estimate - whole).max()),
+        }
+    return scores
+
+
+FILE_COLUMNS = {
+    "snr_db": ("mean SNR per file, dB", ".1f"),
+    "spread_db": ("standard deviation, dB", ".1f"),
+    "worst_db": ("worst file, dB", ".1f"),
+}
+SEAM_COLUMNS = {
+    "difference": ("largest difference from the whole", ".1e"),
+    "seam_ratio": ("error at seams / elsewhere", ".2f"),
+}
+
+
 def table(scores, columns):
     """Scores as a Markdown table, best last.
 

@@ -78,7 +78,7 @@ def si_sdr_db(reference, estimate):
 
     10 log10(|t|^2 / |t - estimate|^2) with the target t = reference <estimate, reference> /
     |reference|^2 (Le Roux, Wisdom, Erdogan and Hershey, "SDR: half-baked or well done?", 2019,
-    equation 4). Where only one of the two is silent there is nothing to scale: -inf; where both are,
+    equation 4). Where one of the two is silent there is nothing to scale: -inf; where both are,
     +inf.
 
     >>> si_sdr_db([1.0, 0.0], [5.0, 0.5])

@@ -1,7 +1,7 @@
 """The only reader of the environment: how much work to do, and which recordings to use.
 
-    RECON_PROFILE     full (default) or quick: the same code with smaller numbers
-    RECON_RECORDINGS  a folder of recordings; unset, instruments are synthesised
+RECON_PROFILE     full (default) or quick: the same code with smaller numbers
+RECON_RECORDINGS  a folder of recordings; unset, instruments are synthesised
 """
 
 import os

@@ -41,7 +41,9 @@ def test_a_neutral_argument_is_the_identity(name):
 
 @pytest.mark.parametrize("name", ["gaussian", "impulse"])
 def test_equal_seeds_give_equal_damage_and_other_seeds_other(name):
-    first, again, other = (CORRUPTORS[name](WAVES, seed).numpy() for seed in ((1, 2), (1, 2), (3, 2)))
+    first, again, other = (
+        CORRUPTORS[name](WAVES, seed).numpy() for seed in ((1, 2), (1, 2), (3, 2))
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 

@@ -54,3 +54,24 @@ def test_a_table_is_sorted_by_its_first_column_and_leaves_gaps_where_nothing_was
         "| good | 2.5 | 1 |",
         "| limit | 9.0 |  |",
     ]
+
+
+def test_the_seam_ratio_finds_an_error_at_the_seams_and_only_there():
+    clean = np.zeros(400)
+    even, worse = clean + 0.1, clean + 0.1
+    worse[np.arange(400) % 100 < 4] = 0.2
+    found = evaluation.seams({"even": even, "worse": worse}, even, clean, 100, width=4)
+    assert found["even"] == {"seam_ratio": pytest.approx(1), "difference": 0}
+    assert found["worse"]["seam_ratio"] == pytest.approx((0.5 * 0.04 + 0.5 * 0.01) / 0.01)
+    assert found["worse"]["difference"] == pytest.approx(0.1)
+
+
+def test_files_are_summed_up_by_mean_spread_and_worst():
+    found = evaluation.per_file({"x": np.array([1.0, 3.0])})
+    assert found == {"x": {"snr_db": 2, "spread_db": 1, "worst_db": 1}}
+
+
+def test_ranks_are_by_snr_not_by_error():
+    clean = np.array([[10.0, 0.0], [1.0, 0.0], [0.1, 0.0]])
+    estimate = clean + np.array([[0.5, 0.0], [0.1, 0.0], [0.05, 0.0]])
+    assert evaluation.ranks(clean, estimate) == {"best": 0, "median": 1, "worst": 2}

@@ -42,7 +42,9 @@ def test_reference_and_estimate_are_not_interchangeable():
 def test_si_sdr_ignores_the_estimates_scale_and_snr_does_not():
     scaled = metrics.si_sdr_db(REFERENCE, 3 * ESTIMATE)
     np.testing.assert_allclose(scaled, metrics.si_sdr_db(REFERENCE, ESTIMATE))
-    assert np.all(metrics.snr_db(REFERENCE, 3 * ESTIMATE) < metrics.snr_db(REFERENCE, ESTIMATE) - 10)
+    assert np.all(
+        metrics.snr_db(REFERENCE, 3 * ESTIMATE) < metrics.snr_db(REFERENCE, ESTIMATE) - 10
+    )
 
 
 def test_improvement_is_the_difference_of_two_snrs():

@@ -88,7 +88,9 @@ def test_a_shift_by_the_stride_shifts_the_output_alike(build):
 )
 def test_a_layer_that_reads_the_whole_signal_is_refused_by_name(layer):
     signal = keras.Input((64, 1))
-    with pytest.raises(ValueError, match=f"^model must be convolutional, got the layer '{layer.name}'"):
+    with pytest.raises(
+        ValueError, match=f"^model must be convolutional, got the layer '{layer.name}'"
+    ):
         models.receptive_field(keras.Model(signal, layer(signal)))
 
 

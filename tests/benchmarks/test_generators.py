@@ -49,13 +49,14 @@ def test_the_generator_is_sixty_times_the_plain_loop(benchmark):
     batches = iter(datasets.noise_reduction(BATCH, seed=1))
     generated = seconds(lambda: [next(batches) for _ in range(100)]) / (100 * BATCH)
     benchmark.extra_info |= {"ratio": plain / generated}
-    print(f"\n{1 / plain:,.0f} against {1 / generated:,.0f} waveforms/s: {plain / generated:.0f} times")
+    print(
+        f"\n{1 / plain:,.0f} against {1 / generated:,.0f} per s: {plain / generated:.0f} times"
+    )
     assert plain / generated > 60
     benchmark(next, batches)
 
 
 @pytest.mark.parametrize("build", [models.unet, models.encoder_decoder])
-
 def test_the_pipeline_costs_a_training_step_little(benchmark, build):
     model = build()
     model.compile(keras.optimizers.Adam(), training.log_mean_squared_error)
@@ -66,7 +67,9 @@ def test_the_pipeline_costs_a_training_step_little(benchmark, build):
         model.fit(data, steps_per_epoch=60, shuffle=False, verbose=0)
 
     steps(cached)
-    pairs = [(seconds(lambda: steps(fresh), 1), seconds(lambda: steps(cached), 1)) for _ in range(5)]
+    pairs = [
+        (seconds(lambda: steps(fresh), 1), seconds(lambda: steps(cached), 1)) for _ in range(5)
+    ]
     cost = float(np.median([a / b for a, b in pairs])) - 1
     print(f"\n{model.name}: the pipeline adds {100 * cost:.1f} % to a training step")
     benchmark.extra_info |= {"cost": cost}
