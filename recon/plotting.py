@@ -27,8 +27,9 @@ def style():
 
 
 def _legend(axes):
-    """The legend to the right of the axes, where it hides nothing."""
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    """The legend to the right of the axes, where it hides nothing; none if nothing is labelled."""
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def waveforms(panels, *, x=None, xlabel="time, samples", steps=()):

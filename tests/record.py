@@ -3,10 +3,11 @@
     RECON_RECORDINGS=folder python tests/record.py [NOTEBOOK ...]
 
 Writes the executed notebooks in place, docs/results/<notebook>.json for each, and the results
-table of the README. This is the run whose numbers the project quotes; a reader's own run of the
-notebooks writes none of it.
+table and the figure of the README. This is the run whose numbers the project quotes; a reader's
+own run of the notebooks writes none of it.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -112,6 +113,17 @@ def _cells(values, best, name):
     return " | ".join(texts) + " |"
 
 
+def save_figures(stem):
+    """Copy the figures of cells tagged "readme" from a notebook to docs/figures."""
+    for cell in nbformat.read(ROOT / f"{stem}.ipynb", as_version=4).cells:
+        if "readme" in cell.metadata.get("tags", []):
+            image = next(
+                o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
+            )
+            path = ROOT / "docs" / "figures" / f"{NOTEBOOKS[stem]}.png"
+            path.write_bytes(base64.b64decode(image))
+
+
 def fill_readme():
     """Put the table between the README's markers."""
     path = ROOT / "README.md"
@@ -124,4 +136,5 @@ if __name__ == "__main__":
     os.environ["RECON_PROFILE"] = "full"
     for name in sys.argv[1:] or NOTEBOOKS:
         record(name)
+        save_figures(name)
     fill_readme()

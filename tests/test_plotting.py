@@ -9,6 +9,7 @@ from recon import plotting
 WAVE = np.sin(np.arange(2_000) / 5)
 RECORD = {"second": [1.0, 2.0], "validation_mse": [0.1, 0.01]}
 FIGURES = {
+    "waveforms without a label": lambda: plotting.waveforms({"one": {"": WAVE}}),
     "waveforms": lambda: plotting.waveforms({"one": {"a": WAVE, "b": -WAVE}, "two": {"a": WAVE}}),
     "training": lambda: plotting.training({"net": RECORD}, {"limit": 1e-3, "baseline": 1e-2}),
     "curves": lambda: plotting.curves(

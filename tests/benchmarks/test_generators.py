@@ -49,9 +49,7 @@ def test_the_generator_is_sixty_times_the_plain_loop(benchmark):
     batches = iter(datasets.noise_reduction(BATCH, seed=1))
     generated = seconds(lambda: [next(batches) for _ in range(100)]) / (100 * BATCH)
     benchmark.extra_info |= {"ratio": plain / generated}
-    print(
-        f"\n{1 / plain:,.0f} against {1 / generated:,.0f} per s: {plain / generated:.0f} times"
-    )
+    print(f"\n{1 / plain:,.0f} against {1 / generated:,.0f} per s: {plain / generated:.0f} times")
     assert plain / generated > 60
     benchmark(next, batches)
 
