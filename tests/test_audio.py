@@ -75,3 +75,11 @@ def test_other_folders_are_split_by_name_alone(count):
 def test_two_recordings_are_too_few_to_split():
     with pytest.raises(ValueError, match="^recordings must be at least 3 to split, got 2"):
         audio.split({"a": None, "b": None})
+
+
+def test_channels_are_averaged(tmp_path):
+    left, right = np.linspace(0, 0.5, 64), np.linspace(0.5, 0, 64) ** 2
+    soundfile.write(tmp_path / "a.wav", np.stack([left, right], axis=1), 8_000, subtype="FLOAT")
+    samples = audio.load(tmp_path)[0]["a.wav"]
+    mean = (left + right) / 2
+    np.testing.assert_allclose(samples, mean / np.abs(mean).max(), atol=1e-6)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy import signal
+from scipy import interpolate, signal
 
 from recon import baselines
 
@@ -133,3 +133,17 @@ def test_each_denoisers_window_is_the_best_on_the_validation_data():
         clean = np.sin(2 * np.pi * cycles * n / 256)[None, :, None].astype(np.float32)
         chosen = baselines.denoisers(clean + 0.3 * noise, clean)
         assert f"moving average of {expected}" in chosen
+
+
+def test_the_lagrange_curve_is_scipys_through_the_thirteen_nearest_knots():
+    knots = RANDOM.normal(size=60)
+    estimate = baselines.lagrange(held(np.repeat(knots, 3)[None], 3), hold_length=3)[0, :, 0]
+    for sample in (91, 92):  # a third of a knot after knot 30, and a third before knot 31
+        nearest = np.arange(13) + round(sample / 3) - 6
+        expected = interpolate.BarycentricInterpolator(nearest, knots[nearest])(sample / 3)
+        np.testing.assert_allclose(estimate[sample], expected, rtol=1e-5)
+
+
+def test_the_largest_bin_is_never_the_mean():
+    wave = 0.1 * np.sin(2 * np.pi * 9 * np.arange(256) / 256)[None, :, None]
+    np.testing.assert_allclose(baselines.largest_bin(wave + 1), wave, atol=1e-9)
