@@ -122,16 +122,20 @@ def draw_sinusoids(count, n_samples, seed, *, cycles, amplitude, phase):
     )
 
 
-def notes(count, n_samples, sample_rate, seed):
-    """Instrument notes by additive synthesis, for those who have no recordings at hand.
+NOTES_PER_PHRASE = 8
 
-    Each note is a plucked harmonic series: partial k of a fundamental drawn over four octaves
-    from 55 Hz has an amplitude that falls as k^-b and dies away the faster the higher it is, with
-    its own random phase; partials above 0.45 of the sample rate are left out.
+
+def notes(count, n_samples, sample_rate, seed):
+    """Phrases of plucked notes by additive synthesis, for those who have no recordings at hand.
+
+    Each phrase is a row of eight notes. A note is a harmonic series: partial k of a fundamental
+    drawn over four octaves from 110 Hz has an amplitude that falls as k^-b and dies away the
+    faster the higher it is, with its own random phase; partials above 0.45 of the sample rate are
+    left out.
 
     Args:
-        count: notes to draw.
-        n_samples: length of each, samples.
+        count: phrases to draw.
+        n_samples: length of each, samples; what eight does not divide is silent at the end.
         sample_rate: Hz.
         seed: int32 tensor or pair [2].
 
@@ -139,16 +143,19 @@ def notes(count, n_samples, sample_rate, seed):
         float32 tensor [count, n_samples], each note at a peak of 1.
     """
     seeds = tf.random.split(seed, 4)
-    octaves = uniform("octaves", (0.0, 4.0), count, seeds[0])[:, None]
-    brightness = uniform("brightness", (0.5, 2.0), count, seeds[1])[:, None]
-    decay_s = uniform("decay_s", (0.1, 0.5), count, seeds[2])[:, None, None]
-    partial = tf.range(1.0, 41.0)  # [partials]
-    frequency_hz = 55.0 * 2.0**octaves * partial  # [count, partials]
+    total, length = count * NOTES_PER_PHRASE, n_samples // NOTES_PER_PHRASE
+    octaves = uniform("octaves", (0.0, 4.0), total, seeds[0])[:, None]
+    brightness = uniform("brightness", (0.5, 1.5), total, seeds[1])[:, None]
+    decay_s = uniform("decay_s", (0.1, 0.5), total, seeds[2])[:, None, None]
+    partial = tf.range(1.0, 33.0)  # [partials]
+    frequency_hz = 110.0 * 2.0**octaves * partial  # [notes, partials]
     audible = tf.cast(frequency_hz < 0.45 * sample_rate, tf.float32)
-    phase = 2 * pi * tf.random.stateless_uniform([count, 40, 1], seeds[3])
-    time_s = tf.range(n_samples, dtype=tf.float32) / sample_rate
-    turns = frequency_hz[..., None] * time_s  # [count, partials, n_samples]
+    phase = 2 * pi * tf.random.stateless_uniform([total, 32, 1], seeds[3])
+    time_s = tf.range(length, dtype=tf.float32) / sample_rate
+    turns = frequency_hz[..., None] * time_s  # [notes, partials, length]
     envelope = tf.exp(-time_s / decay_s * tf.sqrt(partial)[:, None]) * (1 - tf.exp(-time_s / 0.005))
     level = (audible * partial**-brightness)[..., None]
     wave = tf.reduce_sum(level * envelope * tf.sin(2 * pi * turns + phase), axis=1)
-    return wave / tf.reduce_max(tf.abs(wave), axis=1, keepdims=True)
+    wave /= tf.reduce_max(tf.abs(wave), axis=1, keepdims=True)
+    phrases = tf.reshape(wave, [count, NOTES_PER_PHRASE * length])
+    return tf.pad(phrases, [[0, 0], [0, n_samples - NOTES_PER_PHRASE * length]])
