@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from IPython.display import Audio, display
 
 
 def load(folder):
@@ -77,3 +78,16 @@ def split(recordings, *, test="*_[0-4].*"):
     others = [name for name in order if name not in set(held_out)]
     parts = others[tenth:] or others[1:], others[:tenth][: len(others) - 1], held_out
     return tuple({name: recordings[name] for name in sorted(part)} for part in parts)
+
+
+def play(sounds, sample_rate):
+    """Show a player for each sound, all at one loudness: an amplitude of 2 is full volume.
+
+    Args:
+        sounds: {title: float array, any shape, played in order}.
+        sample_rate: Hz.
+    """
+    for title, sound in sounds.items():
+        samples = np.clip(np.ravel(sound) / 2, -1, 1)
+        print(title)
+        display(Audio(samples, rate=sample_rate, normalize=False))

@@ -92,19 +92,26 @@ def sample_and_hold(signal, hold_length):
 
     Args:
         signal: tensor [batch, n_samples, ...].
-        hold_length: samples per knot, a whole number of at least 1; 1 changes nothing.
+        hold_length: samples per knot, a whole number of at least 1 or an integer tensor [batch];
+            1 changes nothing.
 
     Returns:
         Tensor like `signal`.
 
     Raises:
-        ValueError: if `hold_length` is not a whole number of at least 1.
+        ValueError: if a `hold_length` is not a whole number of at least 1.
 
     >>> sample_and_hold(tf.constant([[1, 2, 3, 4, 5]]), 2).numpy().tolist()
     [[1, 1, 3, 3, 5]]
     """
-    if not isinstance(hold_length, Integral) or hold_length < 1:
-        raise ValueError(f"hold_length must be a whole number of at least 1, got {hold_length!r}")
     signal = tf.convert_to_tensor(signal)
-    held = tf.repeat(signal[:, ::hold_length], hold_length, axis=1)
-    return tf.ensure_shape(held[:, : tf.shape(signal)[1]], signal.shape)
+    if not tf.is_tensor(hold_length):
+        if not isinstance(hold_length, Integral) or hold_length < 1:
+            raise ValueError(
+                f"hold_length must be a whole number of at least 1, got {hold_length!r}"
+            )
+        held = tf.repeat(signal[:, ::hold_length], hold_length, axis=1)
+        return tf.ensure_shape(held[:, : tf.shape(signal)[1]], signal.shape)
+    _check("hold_length", hold_length, "whole numbers of at least 1", 1, LARGEST)
+    samples, lengths = tf.range(tf.shape(signal)[1]), tf.cast(hold_length, tf.int32)[:, None]
+    return tf.gather(signal, samples // lengths * lengths, axis=1, batch_dims=1)

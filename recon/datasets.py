@@ -75,7 +75,8 @@ def inverse_quantization(
         cycles: whole cycles per frame, drawn per waveform.
         amplitude: linear amplitude of the sinusoid, drawn per waveform.
         phase: radians, drawn per waveform.
-        hold_length: samples per knot; 1 leaves the signal as it is.
+        hold_length: samples per knot, one for all, or a range to draw from per waveform; 1 leaves
+            the signal as it is.
 
     Returns:
         Endless tf.data.Dataset of (corrupted, clean), float32 [batch_size, n_samples, 1].
@@ -155,8 +156,23 @@ def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False):
 
 
 def hold(hold_length):
-    """Damage that quantizes in time: (clean, seed) -> sample-and-hold of `hold_length` samples."""
-    return lambda clean, seed: corruptors.sample_and_hold(clean, hold_length)
+    """Damage that quantizes in time by a sample-and-hold.
+
+    Args:
+        hold_length: samples per knot, a whole number, or a range to draw one from per waveform.
+
+    Returns:
+        Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
+    """
+    if not isinstance(hold_length, tuple | list):
+        return lambda clean, seed: corruptors.sample_and_hold(clean, hold_length)
+
+    def damage(clean, seed):
+        count = tf.shape(clean)[0]
+        lengths = signals.uniform("hold_length", hold_length, count, seed, low=1, integer=True)
+        return corruptors.sample_and_hold(clean, tf.cast(lengths, tf.int32))
+
+    return damage
 
 
 def _check_count(name, value):

@@ -10,33 +10,70 @@ def score(methods, corrupted, clean, *, limit=None):
 
     Args:
         methods: {name: callable}, each mapping a batch like `corrupted` to an estimate of its
-            shape; a Keras model is one.
+            shape; a Keras model is one. Or {name: list of callables}, one network per seed.
         corrupted, clean: float arrays [waveforms, n_samples, 1].
         limit: the least mean squared error that any method can reach, or None.
 
     Returns:
         {name: {"mse", "gain_db", "snr_db"[, "to_limit_db"]}}: mean squared error over the set,
         how far below the corrupted input's it lies, mean over waveforms of the SNR, and how far
-        the error lies above the limit.
+        the error lies above the limit. Of several seeds the mean, and with "_spread" the standard
+        deviation.
 
     Raises:
         ValueError: if a method returns another shape or numbers that are not finite.
     """
     scores = {}
     for name, method in methods.items():
-        estimate = apply(method, corrupted)
+        seeds = method if isinstance(method, list) else [method]
         try:
-            error = float(np.mean(metrics.mse(clean, estimate)))
+            rows = [_score(one, corrupted, clean, limit) for one in seeds]
         except ValueError as rule:
             raise ValueError(f"methods[{name!r}]: {rule}") from None
-        scores[name] = {
-            "mse": error,
-            "gain_db": metrics.gain_db(clean, corrupted, estimate),
-            "snr_db": float(np.mean(metrics.snr_db(clean, estimate))),
-        }
-        if limit is not None:
-            scores[name]["to_limit_db"] = float(10 * np.log10(error / limit))
+        scores[name] = rows[0] if len(rows) == 1 else over_seeds(rows)
     return scores
+
+
+def _score(method, corrupted, clean, limit):
+    estimate = apply(method, corrupted)
+    error = float(np.mean(metrics.mse(clean, estimate)))
+    score = {
+        "mse": error,
+        "gain_db": metrics.gain_db(clean, corrupted, estimate),
+        "snr_db": float(np.mean(metrics.snr_db(clean, estimate))),
+    }
+    if limit is not None:
+        score["to_limit_db"] = float(10 * np.log10(error / limit))
+    return score
+
+
+def over_seeds(scores):
+    """Scores of one network trained with several seeds, as one row of a table.
+
+    Args:
+        scores: list of {key: number}, one per seed.
+
+    Returns:
+        {key: mean over the seeds, key + "_spread": their standard deviation}.
+
+    >>> over_seeds([{"gain_db": 1.0}, {"gain_db": 3.0}])
+    {'gain_db': 2.0, 'gain_db_spread': 1.0}
+    """
+    row = {}
+    for key in scores[0]:
+        values = [score[key] for score in scores]
+        row |= {key: float(np.mean(values)), f"{key}_spread": float(np.std(values))}
+    return row
+
+
+def group_means(values, groups):
+    """Mean of `values` within each group, in the order of the groups' sorted labels.
+
+    >>> group_means([1.0, 2.0, 6.0], [7, 5, 5]).tolist()
+    [4.0, 1.0]
+    """
+    values, groups = np.asarray(values), np.asarray(groups)
+    return np.array([values[groups == label].mean() for label in np.unique(groups)])
 
 
 def apply(method, corrupted, *, batch_size=512):
@@ -80,10 +117,11 @@ def score_files(methods, recordings, damage, *, seed):
     return {name: np.array(values) for name, values in scores.items()}
 
 
-def ranks(clean, estimate):
-    """Which waveforms came out "best", "median" and "worst" by SNR: {rank: index}."""
-    order = np.argsort(-metrics.snr_db(clean, estimate))
-    return {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+def worst(clean, estimate):
+    """The three waveforms with the lowest SNR and the one at the median: {title: index}."""
+    order = np.argsort(metrics.snr_db(clean, estimate))
+    places = {"worst": 0, "second worst": 1, "third worst": 2, "median": len(order) // 2}
+    return {title: order[place] for title, place in places.items()}
 
 
 def per_file(scores):

@@ -97,7 +97,7 @@ def encoder_decoder(
     return _same_length(signal, layers.Reshape((-1, 1))(x), name)
 
 
-def unet(*, stem=32, channels=(192, 256), kernel_size=3, front=0, name="unet"):
+def unet(*, stem=32, window=2, channels=(192, 256), kernel_size=3, front=0, name="unet"):
     """A U-Net (Ronneberger, Fischer and Brox, 2015) on a strided stem.
 
     The stem turns every `stem` samples into one position at once, as a learned filter bank, and the
@@ -125,7 +125,9 @@ def unet(*, stem=32, channels=(192, 256), kernel_size=3, front=0, name="unet"):
         y = layers.Conv1D(front, 5, padding="same", activation="relu")(y)
         x = layers.Add()([x, layers.Conv1D(1, 5, padding="same")(y)])
     # [n_samples, 1] -> [n_samples / stem, channels[0]]
-    x = layers.Conv1D(channels[0], 2 * stem, strides=stem, padding="same", activation="relu")(x)
+    x = layers.Conv1D(channels[0], window * stem, strides=stem, padding="same", activation="relu")(
+        x
+    )
     skips = []
     for filters in channels[1:]:
         x = _residual(x, kernel_size)
@@ -139,6 +141,192 @@ def unet(*, stem=32, channels=(192, 256), kernel_size=3, front=0, name="unet"):
     x = layers.Conv1D(stem, 3, padding="same")(x)
     x = layers.Reshape((-1, 1))(x)  # [n_samples / stem, stem] -> [n_samples, 1]
     return _same_length(signal, x, name)
+
+
+@keras.saving.register_keras_serializable(package="recon")
+class SpectralMask(layers.Layer):
+    """Scale every bin of a frame's spectrum by a gain in [0, 1], learnt from the bins' powers.
+
+    One small network serves all bins. It sees a bin's power against the frame's mean and against
+    the largest bin, neither loudness nor frequency, so it works at any amplitude and any pitch.
+
+    Input and output shape: [batch, frames, frame_length].
+    """
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.gain = _pointwise(channels)
+
+    def build(self, input_shape):
+        self.gain.build((None, None, None, 2))
+
+    def call(self, frames):
+        real, imaginary = ops.rfft(frames)
+        power = real**2 + imaginary**2 + 1e-12
+        mean, peak = (f(power, axis=-1, keepdims=True) for f in (ops.mean, ops.max))
+        seen = ops.stack([ops.log(power / mean), ops.log(power / peak)], axis=-1)
+        gain = ops.sigmoid(self.gain(seen)[..., 0])  # [batch, frames, bins]
+        return ops.irfft((real * gain, imaginary * gain), fft_length=frames.shape[-1])
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {"channels": self.channels}
+
+
+@keras.saving.register_keras_serializable(package="recon")
+class ImpulseRemoval(layers.Layer):
+    """Take out of each sample what the residual shows to be an impulse.
+
+    From a residual r, size tanh(slope r / size) is subtracted: next to nothing where the slope is
+    small, and an impulse of the learnt size, with the residual's sign, where it is large. One small
+    network finds the slope from |r|, alone and against the frame's residual.
+
+    Input shape: corrupted frames and the estimate so far, both [batch, frames, frame_length].
+    Output shape: the same, the corrupted frames without impulses.
+    """
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.slope = _pointwise(channels)
+
+    def build(self, corrupted_shape, estimate_shape):
+        self.slope.build((None, None, None, 4))
+        self.size = self.add_weight(name="size", initializer="ones")
+
+    def call(self, corrupted, estimate):
+        residual = corrupted - estimate
+        size = ops.abs(residual)
+        mean = ops.mean(size, axis=-1, keepdims=True) + 1e-6
+        spread = ops.sqrt(ops.mean(size**2, axis=-1, keepdims=True) + 1e-12)
+        # Each feature lies within a few units of 0, or the first steps can kill the network.
+        level, tails = ops.log(spread) + 3, 5 * ops.log(spread / mean) - 1
+        every = ops.ones_like(size)
+        seen = [4 * size, ops.log(size / mean + 0.1), level * every, tails * every]
+        slope = ops.softplus(self.slope(ops.stack(seen, axis=-1))[..., 0])
+        return corrupted - self.size * ops.tanh(slope * residual / self.size)
+
+    def compute_output_shape(self, corrupted_shape, estimate_shape):
+        return corrupted_shape
+
+    def get_config(self):
+        return super().get_config() | {"channels": self.channels}
+
+
+def _pointwise(channels):
+    """A network of two hidden layers that maps the last axis to one number."""
+    hidden = [layers.Dense(channels, activation="relu") for _ in range(2)]
+    return keras.Sequential([*hidden, layers.Dense(1)])
+
+
+def unrolled(*, frame_length=256, steps=2, channels=32, name="unrolled"):
+    """Noise reduction as an unrolled iteration: each half-step of an estimator is a small network.
+
+    Spectral mask; then `steps` times: take out what the residual shows to be impulses, mask again.
+    Frames are restored one by one, the last one padded with zeros.
+
+    Args:
+        frame_length: samples per frame, even; whole cycles per frame are what it is best at.
+        steps: how often impulses are taken out; 0 leaves a spectral mask.
+        channels: of the small networks' hidden layers.
+        name: of the model.
+
+    Returns:
+        keras.Model, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
+
+    Source: Gregor and LeCun, "Learning Fast Approximations of Sparse Coding", 2010, for unrolling.
+
+    >>> unrolled()(np.zeros([2, 100, 1])).shape
+    TensorShape([2, 100, 1])
+    """
+    signal = keras.Input((None, 1))
+    frames = layers.Reshape((-1, frame_length))(PadToMultiple(frame_length)(signal))
+    estimate = SpectralMask(channels)(frames)
+    for _ in range(steps):
+        cleaned = ImpulseRemoval(channels)(frames, estimate)
+        estimate = SpectralMask(channels)(cleaned)
+    return _same_length(signal, layers.Reshape((-1, 1))(estimate), name)
+
+
+@keras.saving.register_keras_serializable(package="recon")
+class LinearExperts(layers.Layer):
+    """A softmax gate that chooses among linear maps of a frame's knots, its every hold-th samples.
+
+    The gate sees the shape of the knots, whatever their amplitude, and where they change; the maps
+    see the knots themselves, so a louder waveform is answered louder.
+
+    Input shape: [batch, frames, frame_length]. Output shape: [batch, frames, outputs].
+    """
+
+    def __init__(self, experts, outputs, hold_length, hidden, **kwargs):
+        super().__init__(**kwargs)
+        self.experts, self.outputs = experts, outputs
+        self.hold_length, self.hidden = hold_length, hidden
+        self.gate = keras.Sequential(
+            [layers.Dense(hidden, activation="relu"), layers.Dense(experts, activation="softmax")]
+        )
+        self.maps = layers.Dense(experts * outputs)
+
+    def build(self, input_shape):
+        knots = input_shape[-1] // self.hold_length
+        self.gate.build((None, None, 2 * knots - 1))
+        self.maps.build((None, None, knots))
+
+    def call(self, frames):
+        knots = frames[..., :: self.hold_length]
+        shape = knots / (ops.max(ops.abs(knots), axis=-1, keepdims=True) + 1e-6)
+        change = ops.abs(shape[..., 1:] - shape[..., :-1])
+        changed = change / (change + 1e-4)  # 0 where a value is held, else almost 1
+        weights = self.gate(ops.concatenate([shape, changed], axis=-1))
+        answers = ops.reshape(self.maps(knots), (*ops.shape(knots)[:2], self.experts, self.outputs))
+        return ops.sum(weights[..., None] * answers, axis=-2)
+
+    def compute_output_shape(self, input_shape):
+        return *input_shape[:-1], self.outputs
+
+    def get_config(self):
+        names = ("experts", "outputs", "hold_length", "hidden")
+        return super().get_config() | {name: getattr(self, name) for name in names}
+
+
+def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, hidden=64, name="mixture"):
+    """Time quantization as a choice among linear maps, as the physics has it.
+
+    Where the knots decide the waveform, it is a linear function of them; which one depends on the
+    cycle count and on the hold length, and that is the gate's business. One expert is plain linear
+    regression. Frames are restored one by one, the last one padded with zeros.
+
+    Args:
+        frame_length: samples per frame, a multiple of hold_length.
+        hold_length: samples per knot; 1 if it is not known, then every sample is looked at.
+        experts: linear maps to choose from; 1 to 2 times as many as there are cases.
+        rank: how many dimensions the answers of all experts span, to spare weights; None for all.
+        hidden: units of the gate.
+        name: of the model.
+
+    Returns:
+        keras.Model, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
+
+    Raises:
+        ValueError: if frame_length is not a multiple of hold_length.
+
+    Source: Jacobs, Jordan, Nowlan and Hinton, "Adaptive Mixtures of Local Experts", 1991.
+
+    >>> mixture()(np.zeros([2, 256, 1])).shape
+    TensorShape([2, 256, 1])
+    """
+    if frame_length % hold_length:
+        rule = f"frame_length must be a multiple of hold_length {hold_length}"
+        raise ValueError(f"{rule}, got {frame_length}")
+    signal = keras.Input((None, 1))
+    x = layers.Reshape((-1, frame_length))(PadToMultiple(frame_length)(signal))
+    x = LinearExperts(experts, rank or frame_length, hold_length, hidden)(x)
+    if rank:
+        x = layers.Dense(frame_length, use_bias=False)(x)
+    return _same_length(signal, layers.Reshape((-1, 1))(x), name)
 
 
 def _residual(x, kernel_size):
@@ -180,7 +368,10 @@ def receptive_field(model):
     return int(max(samples - first)), int(max(last - samples)), stride
 
 
-POINTWISE = (PadToMultiple, CropToInput, layers.Add, layers.Concatenate, layers.ReLU)
+POINTWISE = (
+    (PadToMultiple, CropToInput, SpectralMask, ImpulseRemoval)
+    + (layers.Add, layers.Concatenate, layers.ReLU, layers.Dense)
+)  # fmt: skip
 
 
 def _reads(layer, reach, stride):
@@ -196,8 +387,11 @@ def _reads(layer, reach, stride):
     elif isinstance(layer, layers.UpSampling1D):
         first = last = np.arange(len(reach) * layer.size) // layer.size
     elif isinstance(layer, layers.Reshape) and layer.target_shape[0] == -1:
-        size = layer.input.shape[-1] // layer.target_shape[1]
-        first = last = np.arange(len(reach) * size) // size
+        channels, target = layer.input.shape[-1], layer.target_shape[1]
+        first = np.arange(len(reach) * channels // target) * target // channels
+        last = first + max(target // channels, 1) - 1
+    elif isinstance(layer, LinearExperts):
+        return reach - [0, layer.hold_length - 1]  # it reads the knots alone
     elif isinstance(layer, POINTWISE):
         return reach
     else:

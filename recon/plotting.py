@@ -54,6 +54,21 @@ def waveforms(panels, *, x=None, xlabel="time, samples", steps=()):
     plt.show()
 
 
+def examples(batches, rows, *, steps=()):
+    """Some waveforms of a batch, one panel each.
+
+    Args:
+        batches: {label: array [batch, n_samples, 1]}.
+        rows: {title: index into the batch}.
+        steps: labels to draw as steps.
+    """
+    panels = {
+        title: {label: batch[row, :, 0] for label, batch in batches.items()}
+        for title, row in rows.items()
+    }
+    waveforms(panels, steps=steps)
+
+
 def training(records, levels, *, ylabel="validation error, MSE"):
     """Validation error against seconds of training, with levels to compare as lines.
 

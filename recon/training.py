@@ -39,6 +39,7 @@ def fit(
     learning_rate=2e-3,
     loss="mean_squared_error",
     validations=20,
+    jit_compile="auto",
 ):
     """Train a network, keep its best weights, and survive interruption.
 
@@ -57,6 +58,8 @@ def fit(
         learning_rate: the schedule's peak.
         loss: Keras loss; a function of (clean, estimate) or a name.
         validations: how often to score the validation data.
+        jit_compile: as in `keras.Model.compile`; True has XLA fuse the step, which takes seconds to
+            compile and halves a U-Net's time per step on a processor.
 
     Returns:
         dict: "parameters", "steps", "seconds" of training and validation, "best_step", and the
@@ -75,7 +78,12 @@ def fit(
     schedule = keras.optimizers.schedules.CosineDecay(
         learning_rate / 100, steps, warmup_target=learning_rate, warmup_steps=steps // 20
     )
-    model.compile(keras.optimizers.Adam(schedule), loss=loss, metrics=["mean_squared_error"])
+    model.compile(
+        keras.optimizers.Adam(schedule),
+        loss=loss,
+        metrics=["mean_squared_error"],
+        jit_compile=jit_compile,
+    )
     model.optimizer.build(model.trainable_variables)
     path.parent.mkdir(parents=True, exist_ok=True)
     run = _Run(path, steps, _fingerprint(model, train, steps, learning_rate, loss))
@@ -95,6 +103,31 @@ def fit(
     model.set_weights(keras.saving.load_model(path, compile=False).get_weights())
     run.state.unlink(missing_ok=True)
     return run.record
+
+
+def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
+    """Train one network per seed, which decides its first weights and its training data.
+
+    Args:
+        build: callable that makes a network.
+        pipeline: callable (seed=...) that makes its training data, such as
+            functools.partial(datasets.noise_reduction, 64).
+        validation: (corrupted, clean) arrays, the same for all.
+        seeds: whole numbers.
+        path: as in `fit`, with {seed} in the place of the seed.
+        options: as in `fit`.
+
+    Returns:
+        Two lists, of networks and of what `fit` returned.
+    """
+    networks, records = [], []
+    for seed in seeds:
+        keras.utils.set_random_seed(seed)
+        network = build()
+        file = str(path).format(seed=seed)
+        records.append(fit(network, pipeline(seed=seed), validation, path=file, **options))
+        networks.append(network)
+    return networks, records
 
 
 def save(model, path):

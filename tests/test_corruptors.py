@@ -13,12 +13,16 @@ CORRUPTORS = {
     ),
     "impulse": lambda x, seed: corruptors.add_impulse_noise(x, 0.5, 0.1, seed=seed),
     "hold": lambda x, seed: corruptors.sample_and_hold(x, 3),
+    "hold per waveform": lambda x, seed: corruptors.sample_and_hold(
+        x, 2 + tf.range(tf.shape(x)[0]) % 3
+    ),
 }
 NEUTRAL = {
     "gaussian": lambda x: corruptors.add_gaussian_noise(x, 0.0, seed=(1, 2)),
     "impulse rate": lambda x: corruptors.add_impulse_noise(x, 0.0, 0.5, seed=(1, 2)),
     "impulse amplitude": lambda x: corruptors.add_impulse_noise(x, 1.0, 0.0, seed=(1, 2)),
     "hold": lambda x: corruptors.sample_and_hold(x, 1),
+    "hold per waveform": lambda x: corruptors.sample_and_hold(x, tf.ones([5], tf.int32)),
 }
 WAVES = np.random.default_rng(0).normal(size=(5, 64)).astype(np.float32)
 
@@ -93,6 +97,14 @@ def test_a_hold_repeats_the_last_knot_remainder_included(hold_length):
         np.testing.assert_array_equal(held[:, n], WAVES[:, n - n % hold_length])
 
 
+def test_each_waveform_can_have_a_hold_of_its_own():
+    lengths = [1, 2, 3, 7, 100]
+    held = corruptors.sample_and_hold(WAVES, tf.constant(lengths)).numpy()
+    for row, length in enumerate(lengths):
+        alone = corruptors.sample_and_hold(WAVES[row : row + 1], length).numpy()
+        np.testing.assert_array_equal(held[row], alone[0])
+
+
 def test_the_error_of_a_hold_is_what_theory_says():
     # mean (x[n] - x[n - k])^2 of a unit sinusoid is 1 - cos(w k), averaged over k = 0 .. 9
     n = np.arange(1_000)
@@ -124,6 +136,10 @@ def test_the_error_of_a_hold_is_what_theory_says():
         (
             lambda: corruptors.sample_and_hold(WAVES, 0),
             "hold_length must be a whole number of at least 1, got 0",
+        ),
+        (
+            lambda: corruptors.sample_and_hold(WAVES, tf.constant([1, 2, 0, 3, 4])),
+            "hold_length must be whole numbers of at least 1, got [1.0, 2.0, 0.0, 3.0, 4.0]",
         ),
         (
             lambda: corruptors.sample_and_hold(WAVES, 2.5),

@@ -50,6 +50,18 @@ def test_no_step_of_the_pipeline_leaves_tensorflow(name):
     assert b"PyFunc" not in graph
 
 
+def test_a_range_of_hold_lengths_is_drawn_evenly_one_per_waveform():
+    dataset = datasets.inverse_quantization(256, seed=3, n_samples=60, hold_length=(2, 5))
+    held, clean = (array[..., 0] for array in datasets.take(dataset, 4_096))
+    lengths = np.array([2, 3, 4, 5])
+    knots = np.arange(60) // lengths[:, None] * lengths[:, None]
+    fits = np.all(held[:, None] == clean[:, knots], axis=2)  # [waveforms, hold lengths]
+    sure = fits.sum(axis=1) == 1  # all but 15 and 30 cycles, where knots repeat
+    assert sure.mean() > 0.9
+    counts = fits[sure].sum(axis=0)
+    assert np.abs(counts - sure.sum() / 4).max() < 5 * np.sqrt(sure.sum() * 3 / 16)
+
+
 def test_the_noise_experiments_input_error_is_what_its_distributions_say():
     corrupted, clean = datasets.take(datasets.noise_reduction(256, seed=3), 8_192)
     stddev, rate, amplitude = (0.01, 0.1), (0.0, 0.02), 0.5
@@ -125,6 +137,7 @@ RANGE = "must be a pair"
         ("noise_reduction", {"n_samples": 0}, "n_samples must be a whole number"),
         ("inverse_quantization", {"cycles": (1, 51)}, f"cycles {RANGE} whole numbers"),
         ("inverse_quantization", {"hold_length": 0}, "hold_length must be a whole number"),
+        ("inverse_quantization", {"hold_length": (0, 3)}, "hold_length must be a pair whole numb"),
         ("inverse_quantization", {"batch_size": 0}, "batch_size must be a whole number"),
     ],
 )
