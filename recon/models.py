@@ -195,7 +195,7 @@ class ImpulseRemoval(layers.Layer):
 
     def build(self, corrupted_shape, estimate_shape):
         self.slope.build((None, None, None, 4))
-        self.size = self.add_weight(name="size", initializer="ones")
+        self.size = self.add_weight(name="size", initializer=keras.initializers.Constant(0.5))
 
     def call(self, corrupted, estimate):
         residual = corrupted - estimate
@@ -256,7 +256,7 @@ class LinearExperts(layers.Layer):
     """A softmax gate that chooses among linear maps of a frame's knots, its every hold-th samples.
 
     The gate sees the shape of the knots, whatever their amplitude, and where they change; the maps
-    see the knots themselves, so a louder waveform is answered louder.
+    see the knots themselves, so a louder waveform is answered louder. One map needs no gate.
 
     Input shape: [batch, frames, frame_length]. Output shape: [batch, frames, outputs].
     """
@@ -272,16 +272,20 @@ class LinearExperts(layers.Layer):
 
     def build(self, input_shape):
         knots = input_shape[-1] // self.hold_length
-        self.gate.build((None, None, 2 * knots - 1))
+        if self.experts > 1:
+            self.gate.build((None, None, 2 * knots - 1))
         self.maps.build((None, None, knots))
 
     def call(self, frames):
         knots = frames[..., :: self.hold_length]
+        answers = self.maps(knots)
+        if self.experts == 1:
+            return answers
         shape = knots / (ops.max(ops.abs(knots), axis=-1, keepdims=True) + 1e-6)
         change = ops.abs(shape[..., 1:] - shape[..., :-1])
         changed = change / (change + 1e-4)  # 0 where a value is held, else almost 1
         weights = self.gate(ops.concatenate([shape, changed], axis=-1))
-        answers = ops.reshape(self.maps(knots), (*ops.shape(knots)[:2], self.experts, self.outputs))
+        answers = ops.reshape(answers, (*ops.shape(knots)[:2], self.experts, self.outputs))
         return ops.sum(weights[..., None] * answers, axis=-2)
 
     def compute_output_shape(self, input_shape):
@@ -369,9 +373,9 @@ def receptive_field(model):
 
 
 POINTWISE = (
-    (PadToMultiple, CropToInput, SpectralMask, ImpulseRemoval)
-    + (layers.Add, layers.Concatenate, layers.ReLU, layers.Dense)
-)  # fmt: skip
+    *(PadToMultiple, CropToInput, SpectralMask, ImpulseRemoval),
+    *(layers.Add, layers.Concatenate, layers.ReLU, layers.Dense),
+)
 
 
 def _reads(layer, reach, stride):

@@ -5,7 +5,9 @@ import numpy as np
 from cycler import cycler
 
 COLOURS = ["#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#777777"]
+COLOURS += COLOURS[1:3]  # ten curves at most: the last two differ by their dashes
 STYLES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 3))]
+STYLES += [(0, (8, 2, 1, 2)), (0, (2, 4))]
 
 
 def style():

@@ -2,9 +2,9 @@
 
     RECON_RECORDINGS=folder python tests/record.py [NOTEBOOK ...]
 
-Writes the executed notebooks in place, docs/results/<notebook>.json for each, and the results
-table and the figure of the README. This is the run whose numbers the project quotes; a reader's
-own run of the notebooks writes none of it.
+Writes the executed notebooks in place, docs/results/<notebook>.json for each, the results table and
+the figure of the README, and the best network of each in recon/weights with a card. This is the run
+whose numbers the project quotes; a reader's own run of the notebooks writes none of it.
 """
 
 import base64
@@ -14,15 +14,23 @@ import os
 import re
 import sys
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+import keras
 import nbclient
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from recon import datasets, evaluation, models  # noqa: E402, F401 (models registers the layers)
+
 RESULTS = ROOT / "docs" / "results"
+WEIGHTS = ROOT / "recon" / "weights"
 NOTEBOOKS = {"NoiseReduction": "noise_reduction", "InverseQuantization": "inverse_quantization"}
+BEST = {"noise_reduction": "runs/noise_unrolled_1.keras",
+        "inverse_quantization": "runs/hold_mixture_1.keras"}  # fmt: skip
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib")
 
 
@@ -85,16 +93,20 @@ def readme_table():
     """The README's results table, made from the records alone."""
     noise, hold = (load()[name]["results"] for name in NOTEBOOKS.values())
     classical = max(noise["baselines"].items(), key=lambda row: row[1]["gain_db"])
+    shapes = ["encoder-decoder", "U-Net"]
     interpolator = max(hold["baselines"].items(), key=lambda row: row[1]["snr_db"])
     lines = [
-        "| experiment | untouched | best classical | encoder-decoder | U-Net | limit |",
-        "|:---|---:|---:|---:|---:|---:|",
+        "| experiment | untouched | best classical | encoder-decoder | U-Net | built on the physics"
+        " | limit |",
+        "|:---|---:|---:|---:|---:|---:|---:|",
     ]
-    networks = [noise["networks"][name]["gain_db"] for name in ("encoder-decoder", "U-Net")]
+    networks = [noise["networks"][name]["gain_db"] for name in shapes]
+    networks.append(noise["networks"].get("unrolled", {}).get("gain_db"))
     cells = [0.0, classical[1]["gain_db"], *networks, noise["limit_gain_db"]]
     lines.append("| noise reduction, gain in dB | " + _cells(cells, 1, classical[0]))
-    networks = [hold["networks"][name]["snr_db"] for name in ("encoder-decoder", "U-Net")]
-    cells = [hold["baselines"]["step-hold"]["snr_db"], interpolator[1]["snr_db"], *networks, None]
+    networks = [hold["networks"][name]["snr_db"] for name in (*shapes, "mixture")]
+    best = hold["estimator"]["posterior mean"]["snr_db"]
+    cells = [hold["baselines"]["step-hold"]["snr_db"], interpolator[1]["snr_db"], *networks, best]
     lines.append("| time quantization, mean SNR in dB | " + _cells(cells, 1, interpolator[0]))
     for title, results, untouched in (
         ("hiss and clicks on recordings", noise, "untouched input"),
@@ -102,7 +114,7 @@ def readme_table():
     ):
         files = {name: row["snr_db"] for name, row in results["recordings"].items()}
         best = max((name for name in files if name != "U-Net"), key=files.get)
-        cells = [files[untouched], files[best], None, files["U-Net"], None]
+        cells = [files[untouched], files[best], None, files["U-Net"], None, None]
         lines.append(f"| {title}, mean SNR in dB | " + _cells(cells, 1, best))
     return "\n".join(lines)
 
@@ -111,6 +123,26 @@ def _cells(values, best, name):
     texts = ["" if value is None else f"{value:.1f}".replace("-", "−") for value in values]
     texts[best] += f" ({name})"
     return " | ".join(texts) + " |"
+
+
+def publish(stem):
+    """Copy the best network of a notebook, without the optimizer, to recon/weights, with a card."""
+    name = NOTEBOOKS[stem]
+    network = keras.saving.load_model(ROOT / BEST[name], compile=False)
+    network.save(WEIGHTS / f"{name}.keras")
+    pipeline = partial(getattr(datasets, name), 256)
+    score = evaluation.score({"": network}, *datasets.take(pipeline(seed=3), 8192))[""]
+    results = load()[name]["results"]
+    card = {
+        "what": f"models.{network.name}() of {stem}.ipynb, {network.count_params()} weights",
+        "data": f"datasets.{name}() at its defaults, synthesised",
+        "training_seed": 1,
+        "test_seed": 3,
+        "test_waveforms": 8192,
+        "score": rounded(score),
+        "training_seconds": round(results["seconds"][network.name], 1),
+    }
+    (WEIGHTS / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n")
 
 
 def save_figures(stem):
@@ -137,4 +169,5 @@ if __name__ == "__main__":
     for name in sys.argv[1:] or NOTEBOOKS:
         record(name)
         save_figures(name)
+        publish(name)
     fill_readme()

@@ -71,7 +71,23 @@ def test_files_are_summed_up_by_mean_spread_and_worst():
     assert found == {"x": {"snr_db": 2, "spread_db": 1, "worst_db": 1}}
 
 
-def test_ranks_are_by_snr_not_by_error():
-    clean = np.array([[10.0, 0.0], [1.0, 0.0], [0.1, 0.0]])
-    estimate = clean + np.array([[0.5, 0.0], [0.1, 0.0], [0.05, 0.0]])
-    assert evaluation.ranks(clean, estimate) == {"best": 0, "median": 1, "worst": 2}
+def test_the_worst_waveforms_are_found_by_snr_not_by_error():
+    clean = np.array([[10.0, 0.0], [1.0, 0.0], [0.1, 0.0], [0.2, 0.0]])
+    estimate = clean + np.array([[0.5, 0.0], [0.1, 0.0], [0.05, 0.0], [0.005, 0.0]])
+    found = evaluation.worst(clean, estimate)
+    assert found == {"worst": 2, "second worst": 1, "third worst": 0, "median": 0}
+
+
+def test_seeds_are_one_row_with_mean_and_spread():
+    seeds = [lambda x: x - 0.09, lambda x: x - 0.099]
+    row = evaluation.score({"net": seeds}, CORRUPTED, CLEAN)["net"]
+    assert row["gain_db"] == pytest.approx(30)
+    assert row["gain_db_spread"] == pytest.approx(10)
+    alone = evaluation.score({"net": seeds[:1]}, CORRUPTED, CLEAN)["net"]
+    assert alone["gain_db"] == pytest.approx(20)
+    assert "gain_db_spread" not in alone
+
+
+def test_groups_are_averaged_in_the_order_of_their_labels():
+    values, groups = np.array([5.0, 1.0, 3.0, 7.0]), np.array([2, 0, 0, 1])
+    np.testing.assert_array_equal(evaluation.group_means(values, groups), [2.0, 7.0, 5.0])

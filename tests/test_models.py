@@ -20,6 +20,7 @@ BUILDERS = {
     "unet of one level": lambda: models.unet(stem=5, channels=(8,)),
     "unrolled": lambda: models.unrolled(frame_length=64, channels=16),
     "mixture": lambda: models.mixture(frame_length=64, hold_length=4, experts=4),
+    "mixture of one": lambda: models.mixture(frame_length=64, hold_length=4, experts=1),
     "mixture of low rank": lambda: models.mixture(frame_length=32, hold_length=1, rank=8),
 }
 builders = pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)

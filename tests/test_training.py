@@ -1,5 +1,6 @@
 import json
 import zipfile
+from functools import partial
 
 import keras
 import numpy as np
@@ -13,6 +14,10 @@ VALIDATION = datasets.take(datasets.noise_reduction(64, seed=2, n_samples=32, cy
 
 def network(seed=1, filters=4):
     keras.utils.set_random_seed(seed)
+    return unseeded(filters)
+
+
+def unseeded(filters=4):
     signal = keras.Input((None, 1))
     hidden = layers.Conv1D(filters, 5, padding="same", activation="relu")(signal)
     return keras.Model(signal, layers.Conv1D(1, 5, padding="same")(hidden), name="small")
@@ -76,6 +81,28 @@ def interrupt_after(monkeypatch, rounds):
         end(self, epoch, logs)
 
     monkeypatch.setattr(training._Run, "on_epoch_end", stop)
+
+
+def test_each_seed_is_the_run_that_it_would_be_alone(tmp_path):
+    pipeline = partial(datasets.noise_reduction, 16, n_samples=32, cycles=(1, 4))
+    options = {"steps": 40, "validations": 4, "learning_rate": 1e-2}
+    networks, records = training.fit_seeds(
+        unseeded,
+        pipeline,
+        VALIDATION,
+        seeds=[1, 5],
+        path=tmp_path / "net_{seed}.keras",
+        **options,
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net_1.keras", "net_5.keras"]
+    assert len(records) == 2
+    for seed, found in zip([1, 5], networks, strict=True):
+        keras.utils.set_random_seed(seed)
+        alone = unseeded()
+        path = tmp_path / "alone.keras"
+        training.fit(alone, pipeline(seed=seed), VALIDATION, path=path, **options)
+        for a, b in zip(found.get_weights(), alone.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_an_interrupted_run_goes_on_and_ends_bit_equal(tmp_path, monkeypatch):
