@@ -124,12 +124,6 @@ def worst(clean, estimate):
     return {title: order[place] for title, place in places.items()}
 
 
-def ranks(clean, estimate):
-    """Which waveforms came out "best", "median" and "worst" by SNR: {rank: index}."""
-    order = np.argsort(-metrics.snr_db(clean, estimate))
-    return {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-
-
 def per_file(scores):
     """What `score_files` measured, summed up for a table: mean, spread and worst SNR in dB."""
     return {

@@ -100,8 +100,7 @@ def readme_table():
         " | limit |",
         "|:---|---:|---:|---:|---:|---:|---:|",
     ]
-    networks = [noise["networks"][name]["gain_db"] for name in shapes]
-    networks.append(noise["networks"].get("unrolled", {}).get("gain_db"))
+    networks = [noise["networks"][name]["gain_db"] for name in (*shapes, "unrolled")]
     cells = [0.0, classical[1]["gain_db"], *networks, noise["limit_gain_db"]]
     lines.append("| noise reduction, gain in dB | " + _cells(cells, 1, classical[0]))
     networks = [hold["networks"][name]["snr_db"] for name in (*shapes, "mixture")]

@@ -145,6 +145,20 @@ def test_the_readmes_table_is_made_from_the_records():
     assert record.readme_table() in (ROOT / "README.md").read_text()
 
 
+def test_the_recorded_networks_reach_what_the_project_promises():
+    noise, hold = (record.load()[name]["results"] for name in record.NOTEBOOKS.values())
+    assert noise["networks"]["unrolled"]["to_limit_db"] < 0.1
+    assert noise["networks"]["encoder-decoder"]["gain_db"] > 10
+    assert noise["networks"]["U-Net"]["gain_db"] > 18
+    assert abs(hold["networks"]["mixture"]["to_limit_db"]) < 0.1
+    assert min(x for c, x in enumerate(hold["by_cycles"]["mixture"], 1) if c != 5) > 60
+    assert min(hold["any_phase"]["mixture"]) > 60
+    assert hold["any_hold"]["snr_db"] > 40
+    for results in (noise, hold):
+        others = [row["snr_db"] for name, row in results["recordings"].items() if name != "U-Net"]
+        assert results["recordings"]["U-Net"]["snr_db"] > max(others)
+
+
 def test_links_between_pages_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
