@@ -175,7 +175,8 @@ def table(scores, columns):
     Args:
         scores: {method: {key: number}}.
         columns: {key: (heading, format)}, such as {"gain_db": ("gain, dB", ".1f")}; the first
-            column's number sorts the rows, and a row without one comes last.
+            column's number sorts the rows, and a row without one comes last. A column for which
+            no row has a number is left out.
 
     >>> print(table({"b": {"x": 2.0}, "a": {"x": 1.0}}, {"x": ("x, dB", ".1f")}))
     | method | x, dB |
@@ -183,6 +184,7 @@ def table(scores, columns):
     | a | 1.0 |
     | b | 2.0 |
     """
+    columns = {key: c for key, c in columns.items() if any(key in row for row in scores.values())}
     first = next(iter(columns))
     rows = sorted(scores.items(), key=lambda row: row[1].get(first, float("inf")))
     lines = [

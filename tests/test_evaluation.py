@@ -46,7 +46,8 @@ def test_files_are_damaged_once_and_alike_for_every_method():
 
 def test_a_table_is_sorted_by_its_first_column_and_leaves_gaps_where_nothing_was_measured():
     scores = {"good": {"gain": 2.5, "x": 1}, "limit": {"gain": 9.0}, "bad": {"gain": -2.5, "x": 0}}
-    text = evaluation.table(scores, {"gain": ("gain, dB", ".1f"), "x": ("x", "d")})
+    columns = {"gain": ("gain, dB", ".1f"), "y": ("measured by none", ".1f"), "x": ("x", "d")}
+    text = evaluation.table(scores, columns)
     assert text.splitlines() == [
         "| method | gain, dB | x |",
         "|:---|---:|---:|",
