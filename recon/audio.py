@@ -1,12 +1,181 @@
-"""Recordings into memory: every format that libsndfile reads, as mono at full scale."""
+"""Recordings in and out: whole folders to train on, and files of any length block by block."""
 
 import fnmatch
 import hashlib
+import os
+import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 from IPython.display import Audio, display
+
+BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+BITS |= {f"ALAC_{bits}": bits for bits in (16, 20, 24, 32)}
+
+
+class AudioError(ValueError):
+    """A recording that cannot be read or written: one line that says which, the rule, and why."""
+
+
+@contextmanager
+def reading(path):
+    """Open a recording of any format that libsndfile reads, whole and with samples in it.
+
+    Args:
+        path: of the file.
+
+    Yields:
+        soundfile.SoundFile, with its samplerate, channels, frames, format and subtype.
+
+    Raises:
+        AudioError: if it is missing, no audio, empty, or shorter than its own header says.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "nothing there"
+        raise AudioError(f"input must be an audio file, got {str(path)!r}: {what}")
+    with _reported("read", path), soundfile.SoundFile(path) as file:
+        if file.frames < 1:
+            raise AudioError(f"input must hold at least one sample, got none in {str(path)!r}")
+        sizes = re.findall(r"(\d+) \(should be (\d+)\)", file.extra_info)
+        # A stream of unknown length says 2**32 - 1. The last page of a whole Ogg file has flag 4.
+        cut = any(int(there) < int(said) < 2**32 - 1 for said, there in sizes)
+        if cut or (file.format == "OGG" and not _last_ogg_page(path)[5:6] >= b"\x04"):
+            raise AudioError(f"input must be complete, got {str(path)!r}, which was cut short")
+        yield file
+
+
+def _last_ogg_page(path):
+    with open(path, "rb") as file:
+        file.seek(-min(path.stat().st_size, 2**17), os.SEEK_END)  # a page is 65,307 bytes at most
+        end = file.read()
+    return end[end.rfind(b"OggS") :]
+
+
+def blocks(file, block_length):
+    """A recording's samples from the first to the last, as they are asked for.
+
+    Args:
+        file: what `reading` yields.
+        block_length: samples per block; the last one may be shorter.
+
+    Yields:
+        float32 arrays [n_samples, channels].
+
+    Raises:
+        AudioError: if there are fewer samples than the header says, or one is not finite.
+    """
+    for start in range(0, file.frames, block_length):
+        with _reported("read", file.name):
+            block = file.read(block_length, dtype="float32", always_2d=True)
+        if len(block) < min(block_length, file.frames - start):
+            found = f"{start + len(block)} samples of {file.frames}"
+            raise AudioError(f"input must be complete, got {found} in {str(file.name)!r}")
+        if not np.isfinite(block).all():
+            frame, channel = np.argwhere(~np.isfinite(block))[0]
+            found = f"{block[frame, channel]} at sample {start + frame} of channel {channel}"
+            raise AudioError(f"input must be finite, got {found} in {str(file.name)!r}")
+        yield block
+
+
+def resampled(stream, sample_rate, target_rate, channels):
+    """Convert the rate of a signal that arrives in blocks, as if it were whole.
+
+    Args:
+        stream: iterable of float32 arrays [n_samples, channels].
+        sample_rate, target_rate: Hz; equal rates change nothing.
+        channels: number of them.
+
+    Yields:
+        float32 arrays [n_samples, channels], aligned with the input: sample n is at the time
+        n / target_rate.
+    """
+    if sample_rate == target_rate:
+        yield from stream
+        return
+    resampler = soxr.ResampleStream(sample_rate, target_rate, channels, dtype="float32")
+    for block in stream:
+        yield resampler.resample_chunk(block)
+    yield resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True)
+
+
+@contextmanager
+def writing(path, source, *, subtype=None, overwrite=False):
+    """Create a recording that appears under its name only when it is complete.
+
+    It is written beside its place and moved there at the end. Whatever happens before, a full disk
+    or an interrupt, leaves no file, and an old one as it was.
+
+    Args:
+        path: of the new file; its suffix decides the format.
+        source: soundfile.SoundFile to be like: rate, channels, subtype.
+        subtype: of the samples, if it shall differ, such as "FLOAT".
+        overwrite: whether an existing file may be replaced.
+
+    Yields:
+        soundfile.SoundFile to write [n_samples, channels] to, as many samples as the source has.
+
+    Raises:
+        AudioError: if the file exists, is the source itself, cannot be written, or its format does
+            not hold such samples.
+    """
+    path, subtype = Path(path), subtype or source.subtype
+    if path.is_dir():
+        raise AudioError(f"output must be a file, got {str(path)!r}: a folder")
+    if path.exists() and path.samefile(source.name):
+        raise AudioError(f"output must not be the input, got {str(path)!r} for both")
+    if path.exists() and not overwrite:
+        raise AudioError(f"output must not exist, got {str(path)!r} (--overwrite replaces it)")
+    alike = path.suffix.lower() == Path(source.name).suffix.lower()
+    kind = source.format if alike else path.suffix[1:].upper()
+    kind = {"AIF": "AIFF", "OGA": "OGG", "OPUS": "OGG"}.get(kind, kind)
+    if kind not in soundfile.available_formats():
+        raise AudioError(f"output must end in the suffix of an audio format, got {str(path)!r}")
+    if not soundfile.check_format(kind, subtype):
+        raise AudioError(f"output must be of a format that holds {subtype} samples, got {kind}")
+    beside = path.with_name(f".recon-{os.getpid()}.partial{path.suffix}")
+    about = {"samplerate": source.samplerate, "channels": source.channels, "format": kind}
+    try:
+        with _reported("write", path):
+            with soundfile.SoundFile(beside, "w", subtype=subtype, **about) as file:
+                yield file
+            if soundfile.info(beside).frames != source.frames:
+                raise AudioError(f"output must hold {source.frames} samples, and does not: "
+                                 f"{str(path)!r} (is the disk full?)")  # fmt: skip
+            os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write(file, block):
+    """Write samples [n_samples, channels] to what `writing` yields.
+
+    Integer formats get the nearest step, and full scale for what exceeds it.
+
+    Returns:
+        How many samples exceed full scale.
+    """
+    exceeding = int(np.count_nonzero(np.abs(block) > 1))
+    if file.subtype in BITS:
+        steps = 2.0 ** (BITS[file.subtype] - 1)  # libsndfile alone would round downwards
+        block = np.clip(np.rint(block * steps), -steps, steps - 1) / steps
+    file.write(block)
+    return exceeding
+
+
+@contextmanager
+def _reported(verb, path):
+    """Turn what libsndfile and the system say about a file into one line."""
+    try:
+        yield
+    except (soundfile.SoundFileError, OSError, AssertionError) as error:
+        reason = getattr(error, "error_string", "") or str(error) or "the disk may be full"
+        reason = " ".join(reason.split()).rstrip(".")
+        noun = {"read": "input", "write": "output"}[verb]
+        raise AudioError(f"{noun} must be a file to {verb}, got {str(path)!r}: {reason}") from error
 
 
 def load(folder):

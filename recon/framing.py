@@ -1,94 +1,249 @@
-"""Long signals through a network, chunk by chunk, with exactly the whole signal's result.
+"""Long signals through a network, piece by piece, with exactly the whole signal's result.
 
-A network of convolutions reads a bounded stretch of its input for each output sample. Each chunk
+A network of convolutions reads a bounded stretch of its input for each output sample. Each piece
 is run together with that stretch, starting at a multiple of the network's stride, and the
-stretch's own output is thrown away. What remains equals the whole-signal result, so frames join
-without a break by construction. Shown in section 9 of the notebooks.
+stretch's own output is thrown away. What remains equals the whole-signal result, so pieces join
+without a break by construction. Explained in docs/framing.md, shown in section 9 of the notebooks.
 """
 
+import math
 from numbers import Integral
 
 import numpy as np
+
+BATCH = 64  # frames restored at a time by the methods that are not exact
+
+
+class Stream:
+    """A network applied to a signal that arrives bit by bit.
+
+    All that is pushed and flushed, laid end to end, is what the network makes of the whole signal
+    at once, whatever the sizes of the pushes. Every push that settles samples runs the network
+    once, on those and on the context around them; memory grows with the size of a push and with
+    the receptive field, not with the signal.
+
+    Args:
+        model: maps [batch, n_samples, 1] to the same shape and declares its `receptive_field`
+            (left, right, stride) on one of its layers, as every builder of `models` does.
+
+    Attributes:
+        latency: samples. Output n comes back with the push that brings input n + latency.
+
+    Raises:
+        ValueError: if the model declares no receptive field.
+
+    >>> class Previous:  # each sample's predecessor
+    ...     receptive_field = (1, 0, 1)
+    ...     layers = property(lambda self: [self])
+    ...     __call__ = staticmethod(lambda x: np.pad(x, ((0, 0), (1, 0), (0, 0)))[:, :-1])
+    >>> stream = Stream(Previous())
+    >>> [stream.push([1.0, 2.0]).tolist(), stream.push([3.0]).tolist(), stream.flush().tolist()]
+    [[0.0, 1.0], [2.0], []]
+    """
+
+    def __init__(self, model):
+        self.model = model
+        left, self.latency, self._stride = receptive_field(model)
+        self._reach = -(-left // self._stride) * self._stride  # left context, whole strides
+        self.reset()
+
+    def reset(self):
+        """Forget the signal so far; the next push starts another one."""
+        self._shape = None  # of a push without its first axis: () or (channels,)
+        self._context = None  # input from sample self._first on, [channels, n_samples]
+        self._first = self._done = 0  # samples
+
+    def push(self, samples):
+        """Take the next samples of the signal, give back what they settle.
+
+        Args:
+            samples: finite real array [n_samples] or [n_samples, channels], any n_samples, 0
+                included; each channel is restored by itself.
+
+        Returns:
+            float32 array [n_final] or [n_final, channels].
+
+        Raises:
+            ValueError: if the samples are of another kind, or their channels other than before;
+                the stream is then as it was.
+        """
+        samples = np.asarray(samples)
+        if self._shape not in (None, samples.shape[1:]):
+            shape = "".join(f", {channels}" for channels in self._shape)
+            raise ValueError(f"samples must be [n_samples{shape}] as before, got {samples.shape}")
+        new = _channels("samples", samples)
+        if self._shape is None:
+            self._shape, self._context = samples.shape[1:], new
+        else:
+            self._context = np.concatenate([self._context, new], axis=1)
+        return self._settle(self._first + self._context.shape[1] - self.latency)
+
+    def flush(self):
+        """Take the signal as ended: give back the rest, and be ready for another signal."""
+        if self._shape is None:
+            return np.zeros(0, np.float32)
+        rest = self._settle(self._first + self._context.shape[1])
+        self.reset()
+        return rest
+
+    def _settle(self, stop):
+        """The estimate from sample self._done to `stop`; drops the context that is used up."""
+        stop = max(stop, self._done)
+        estimate = np.zeros((len(self._context), 0), np.float32)
+        if stop > self._done:
+            every = np.asarray(self.model(self._context[..., None]))[..., 0]
+            estimate = every[:, self._done - self._first : stop - self._first]
+        self._done = stop
+        first = max(0, stop // self._stride * self._stride - self._reach)
+        self._context, self._first = self._context[:, first - self._first :], first
+        return estimate.T.reshape(-1, *self._shape)
 
 
 def restore(model, signal, *, chunk_length):
     """Run a long signal through a model in chunks; equal to the whole signal at once.
 
     Args:
-        model: maps [1, n_samples, 1] to the same shape and declares its `receptive_field` (left,
-            right, stride) on one of its layers, as every builder of `models` does.
-        signal: float array [n_samples], any length, 0 included.
+        model: as in `Stream`.
+        signal: finite real array [n_samples] or [n_samples, channels], any length, 0 included.
         chunk_length: samples restored at a time, at least 1; memory grows with it, not with the
             signal.
 
     Returns:
-        float32 array [n_samples].
+        float32 array of the signal's shape.
 
     Raises:
-        ValueError: if the model declares no receptive field, the signal is not one channel of
-            finite numbers, or chunk_length is not a whole number of at least 1.
+        ValueError: if the model declares no receptive field, the signal is of another kind, or
+            chunk_length is not a whole number of at least 1.
     """
-    left, right, stride = receptive_field(model)
-    signal = np.asarray(signal)
-    if signal.ndim != 1 or signal.dtype.kind not in "iuf" or not np.isfinite(signal).all():
-        raise ValueError(
-            f"signal must be finite real samples [n_samples], got {signal.dtype} {signal.shape}"
-        )
     if not isinstance(chunk_length, Integral) or chunk_length < 1:
         raise ValueError(f"chunk_length must be a whole number of at least 1, got {chunk_length!r}")
-    estimate = np.empty(len(signal), np.float32)
-    reach = -(-left // stride) * stride  # left context, rounded up to the stride
-    window = reach + stride - 1 + chunk_length + right
-    for start in range(0, len(signal), chunk_length):
-        stop = min(start + chunk_length, len(signal))
-        first = max(0, start // stride * stride - reach)
-        restored = _apply(model, signal[first : first + window])
-        estimate[start:stop] = restored[start - first : stop - first]
-    return estimate
+    signal = np.asarray(signal)
+    _channels("signal", signal)
+    starts = range(0, max(len(signal), 1), chunk_length)
+    chunks = (signal[start : start + chunk_length] for start in starts)
+    return np.concatenate(list(pieces(model, chunks)))
+
+
+def pieces(model, chunks):
+    """The same for a signal of any length that is not at hand as a whole.
+
+    Args:
+        model: as in `Stream`.
+        chunks: iterable of arrays [n_samples] or [n_samples, channels], in order.
+
+    Yields:
+        float32 arrays [n_samples] or [n_samples, channels]; laid end to end, as `restore`.
+    """
+    stream = Stream(model)
+    for chunk in chunks:
+        yield stream.push(chunk)
+    yield stream.flush()
 
 
 def receptive_field(model):
     """(left, right, stride) in samples: output n depends on inputs n - left to n + right.
 
-    Chunks must start at multiples of the stride. Raises a ValueError for a model that declares
-    none: it cannot promise that chunks join.
+    Pieces must start at multiples of the stride.
+
+    Raises:
+        ValueError: for a model that declares none: it cannot promise that pieces join.
     """
+    declared = _declared(model, "receptive_field")
+    if declared is None:
+        raise ValueError(
+            "model must declare a receptive field to be joined exactly, got "
+            f"{getattr(model, 'name', model)!r}, which has none "
+            "(overlap_add joins the frames of any model, though not exactly)"
+        )
+    return declared
+
+
+def sample_rate(model):
+    """The rate in Hz of the recordings that a model was trained on; None if it has no rate."""
+    return _declared(model, "sample_rate")
+
+
+def _declared(model, name):
+    """What one of the model's layers says about the whole model, saved and loaded with it."""
     for layer in getattr(model, "layers", []):
-        if hasattr(layer, "receptive_field"):
-            return layer.receptive_field
-    name = getattr(model, "name", model)
-    raise ValueError(f"model must declare a receptive field, got {name!r}, which has none")
+        if hasattr(layer, name):
+            return getattr(layer, name)
+    return None
 
 
 def frame_by_frame(model, signal, *, frame_length):
     """Each frame restored alone and laid end to end: what breaks at every seam.
 
-    Arguments and result as in `restore`, but `model` may be any callable.
+    Args:
+        model: any callable that maps [batch, n_samples, 1] to the same shape.
+        signal: float array [n_samples].
+        frame_length: samples; a last frame may be shorter.
+
+    Returns:
+        float32 array [n_samples].
     """
-    frames = range(0, len(signal), frame_length)
-    parts = [_apply(model, signal[start : start + frame_length]) for start in frames]
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    signal = np.asarray(signal, np.float32)
+    whole = len(signal) // frame_length * frame_length
+    parts = [_frames(model, signal[:whole].reshape(-1, frame_length)).ravel()]
+    if whole < len(signal):
+        parts.append(_frames(model, signal[None, whole:])[0])
+    return np.concatenate(parts)
 
 
 def overlap_add(model, signal, *, frame_length):
     """Frames at half their length apart, cross-faded by a periodic Hann window.
 
-    Continuous, because the window falls to zero at every frame's ends, but not exact: two answers
-    that disagree are blended. Arguments and result as in `restore`, but `model` may be any
-    callable and `frame_length` is even.
+    For models that `restore` refuses. Continuous, because the window falls to zero at every
+    frame's ends, but not exact: two answers that disagree are blended, and the result depends on
+    where the frames lie.
+
+    Args:
+        model: any callable that maps [batch, frame_length, 1] to the same shape.
+        signal: float array [n_samples].
+        frame_length: samples, even.
+
+    Returns:
+        float32 array [n_samples].
+
+    Raises:
+        ValueError: if frame_length is odd.
 
     Source: Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
     """
+    if frame_length % 2:
+        raise ValueError(f"frame_length must be even, got {frame_length}")
     hop_length = frame_length // 2
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
-    padded = np.pad(np.asarray(signal, np.float32), (hop_length, frame_length + hop_length))
-    total = np.zeros(len(padded), np.float32)
-    for start in range(0, len(padded) - frame_length + 1, hop_length):
-        frame = slice(start, start + frame_length)
-        total[frame] += window * _apply(model, padded[frame])
-    return total[hop_length : hop_length + len(signal)]
+    count = -(-len(signal) // hop_length) + 1
+    padded = np.zeros((count + 1) * hop_length, np.float32)
+    padded[hop_length : hop_length + len(signal)] = signal
+    frames = np.lib.stride_tricks.sliding_window_view(padded, frame_length)[::hop_length]
+    faded = window * _frames(model, frames)  # [frames, frame_length]
+    total = np.zeros((count + 1, hop_length), np.float32)
+    total[:-1] += faded[:, :hop_length]
+    total[1:] += faded[:, hop_length:]
+    return total.ravel()[hop_length : hop_length + len(signal)]
 
 
-def _apply(model, samples):
-    """The model's estimate of one channel, [n_samples] to [n_samples]."""
-    return np.asarray(model(np.asarray(samples, np.float32)[None, :, None]))[0, :, 0]
+def _channels(name, samples):
+    """[n_samples] or [n_samples, channels] as float32 [channels, n_samples], checked."""
+    if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf" or 0 in samples.shape[1:]:
+        raise ValueError(
+            f"{name} must be real numbers [n_samples] or [n_samples, channels], "
+            f"got {samples.dtype} {samples.shape}"
+        )
+    with np.errstate(over="ignore"):
+        single = samples.astype(np.float32)
+    if not np.isfinite(single).all():
+        where = np.argwhere(~np.isfinite(single))[0].tolist()
+        raise ValueError(
+            f"{name} must be finite in float32, got {samples[tuple(where)]} at {where}"
+        )
+    return single.reshape(len(single), math.prod(single.shape[1:])).T
+
+
+def _frames(model, frames):
+    """The model's estimate of each frame, [frames, frame_length], a batch at a time."""
+    batches = range(0, len(frames), BATCH)
+    parts = [np.asarray(model(frames[i : i + BATCH, :, None]))[..., 0] for i in batches]
+    return np.concatenate(parts) if parts else np.zeros(frames.shape, np.float32)

@@ -6,6 +6,9 @@ chunks exactly. Shapes in comments are [positions, channels]. Why these shapes: 
 notebooks.
 """
 
+import os
+import zipfile
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -43,12 +46,13 @@ class CropToInput(layers.Layer):
 
     Input shape: the padded estimate and the model's input, both [batch, n_samples, channels].
     Output shape: the estimate with the input's n_samples. Carries the model's `receptive_field`
-    (left, right, stride) in samples, so that it is saved and loaded with the model.
+    (left, right, stride) in samples and the `sample_rate` in Hz of the recordings that it is for,
+    if there is one, so that they are saved and loaded with the model.
     """
 
-    def __init__(self, receptive_field, **kwargs):
+    def __init__(self, receptive_field, sample_rate=None, **kwargs):
         super().__init__(**kwargs)
-        self.receptive_field = tuple(receptive_field)
+        self.receptive_field, self.sample_rate = tuple(receptive_field), sample_rate
 
     def call(self, estimate, signal):
         return estimate[:, : ops.shape(signal)[1]]
@@ -57,7 +61,8 @@ class CropToInput(layers.Layer):
         return estimate_shape[0], signal_shape[1], estimate_shape[2]
 
     def get_config(self):
-        return super().get_config() | {"receptive_field": self.receptive_field}
+        about = {"receptive_field": self.receptive_field, "sample_rate": self.sample_rate}
+        return super().get_config() | about
 
 
 def encoder_decoder(
@@ -340,10 +345,43 @@ def _residual(x, kernel_size):
     return layers.ReLU()(layers.Add()([x, y]))
 
 
-def _same_length(signal, estimate, name):
+def _same_length(signal, estimate, name, sample_rate=None):
     """The model from `signal` to `estimate`, cropped to the signal's length."""
     field = receptive_field(keras.Model(signal, estimate))
-    return keras.Model(signal, CropToInput(field)(estimate, signal), name=name)
+    return keras.Model(signal, CropToInput(field, sample_rate)(estimate, signal), name=name)
+
+
+def load(path):
+    """Load a network that `training.fit` saved; nothing that the file holds is ever run.
+
+    Args:
+        path: of a .keras file.
+
+    Returns:
+        keras.Model, not compiled, whose declared receptive field is the one its layers have.
+
+    Raises:
+        ValueError: if there is no such file, it is damaged, it is not a network of this package, or
+            its receptive field is not bounded.
+    """
+    path = str(path)
+    if not zipfile.is_zipfile(path):  # the older formats can hold code
+        what = "is not in the .keras format" if os.path.isfile(path) else "does not exist"
+        raise ValueError(f"model must be a .keras file, got {path!r}, which {what}")
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        declared = [x.receptive_field for x in model.layers if isinstance(x, CropToInput)]
+        field = receptive_field(model)
+    except Exception as error:  # Keras raises whatever it runs into
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"model must be a network of this package, got {path!r}: {reason}"
+        ) from error
+    if declared != [field]:
+        raise ValueError(
+            f"model must declare the receptive field {field}, got {declared} in {path!r}"
+        )
+    return model
 
 
 def receptive_field(model):

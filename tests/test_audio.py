@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from recon import audio
 
@@ -94,3 +96,42 @@ def test_players_keep_true_loudness(monkeypatch, capsys):
         samples = np.frombuffer(player.data[44:], np.int16)
         assert len(samples) == 100
         np.testing.assert_allclose(samples / 32767, level, atol=1e-4)
+
+
+def readable(path):
+    """Every sample of a file, or nothing where it is refused in one line."""
+    try:
+        with audio.reading(path) as file:
+            return np.concatenate(list(audio.blocks(file, 4_096)))
+    except audio.AudioError as error:
+        said = str(error)
+    assert "\n" not in said
+    assert str(path) in said
+    return None
+
+
+anything = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@given(content=st.binary(max_size=500), magic=st.sampled_from([b"", b"RIFF", b"fLaC", b"OggS"]))
+@anything
+def test_random_bytes_are_audio_or_one_error(content, magic, tmp_path):
+    path = tmp_path / "any.wav"
+    path.write_bytes(magic + content)
+    readable(path)
+
+
+@given(data=st.data(), subtype=st.sampled_from(["PCM_16", "PCM_24", "FLOAT", "IMA_ADPCM"]))
+@anything
+def test_a_wav_file_with_wrong_bytes_is_audio_or_one_error(data, subtype, tmp_path):
+    path = tmp_path / "bent.wav"
+    soundfile.write(path, np.linspace(-0.5, 0.5, 300).reshape(150, 2), 8_000, subtype=subtype)
+    content = bytearray(path.read_bytes())
+    wrong = st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255))
+    for place, byte in data.draw(st.lists(wrong, min_size=1, max_size=8)):
+        content[place if place % 2 else place % 60] = byte  # every other one into the header
+    path.write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
+    samples = readable(path)
+    assert samples is None or (samples.ndim == 2 and np.isfinite(samples).all())

@@ -12,6 +12,7 @@ MODELS = {
         channels=(4, 8, 8), kernel_sizes=(5, 3, 3), factors=(2, 2)
     ),
     "unet": models.unet(stem=4, channels=(8, 12)),
+    "mixture": models.mixture(frame_length=24, hold_length=4, experts=2),
 }
 networks = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 SIGNAL = np.random.default_rng(0).normal(size=1_000).astype(np.float32)
@@ -21,29 +22,90 @@ def whole(model, signal):
     return np.asarray(model(signal[None, :, None]))[0, :, 0]
 
 
+def lengths(model):
+    """Any signal length up to three receptive fields."""
+    left, right, _ = framing.receptive_field(model)
+    return st.integers(0, 3 * (left + 1 + right))
+
+
+def assert_equal(joined, model, signal):
+    assert joined.shape == signal.shape
+    assert joined.dtype == np.float32
+    if len(signal):
+        expected = whole(model, signal)
+        full_scale = max(np.abs(expected).max(), 1)
+        np.testing.assert_allclose(joined, expected, rtol=0, atol=1e-6 * full_scale)
+
+
 @networks
-@given(n_samples=st.integers(1, 300), chunk_length=st.integers(1, 400))
-@settings(max_examples=40, deadline=None)
-def test_chunks_join_to_exactly_the_whole_signals_result(model, n_samples, chunk_length):
-    signal = SIGNAL[:n_samples]
-    chunked = framing.restore(model, signal, chunk_length=chunk_length)
-    assert chunked.shape == signal.shape
-    scale = np.abs(whole(model, signal)).max()
-    np.testing.assert_allclose(chunked, whole(model, signal), atol=1e-6 * max(scale, 1))
+@given(data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_chunks_join_to_exactly_the_whole_signals_result(model, data):
+    signal = SIGNAL[: data.draw(lengths(model), "n_samples")]
+    stride = framing.receptive_field(model)[2]
+    sizes = st.sampled_from([1, 7, 25, 31, 97, stride, 5 * stride, len(signal) + 1])
+    chunk_length = data.draw(sizes | st.integers(1, 400), "chunk_length")
+    assert_equal(framing.restore(model, signal, chunk_length=chunk_length), model, signal)
+
+
+@networks
+@given(data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_a_stream_in_pushes_of_any_size_equals_the_whole(model, data):
+    signal, stream = SIGNAL[: data.draw(lengths(model), "n_samples")], framing.Stream(model)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(signal)), max_size=8), "cuts"))
+    parts, received, returned = [], 0, 0
+    for push in np.split(signal, cuts):
+        parts.append(stream.push(push))
+        received, returned = received + len(push), returned + len(parts[-1])
+        assert returned == max(0, received - stream.latency)
+    assert_equal(np.concatenate([*parts, stream.flush()]), model, signal)
 
 
 @networks
 @pytest.mark.parametrize("chunk_length", [1, 7, 64, 97, 5_000])
 def test_chunks_of_a_long_signal_join_and_bare_frames_do_not(model, chunk_length):
-    chunked = framing.restore(model, SIGNAL, chunk_length=chunk_length)
-    np.testing.assert_allclose(chunked, whole(model, SIGNAL), atol=1e-6)
-    bare = framing.frame_by_frame(model, SIGNAL, frame_length=96)
-    assert np.abs(bare - whole(model, SIGNAL)).max() > 1e-3
+    signal = SIGNAL[: 200 + 50 * chunk_length]
+    assert_equal(framing.restore(model, signal, chunk_length=chunk_length), model, signal)
+    bare = framing.frame_by_frame(model, signal, frame_length=100)
+    assert np.abs(bare - whole(model, signal)).max() > 1e-3
 
 
 @networks
-def test_an_empty_signal_stays_empty(model):
-    assert framing.restore(model, np.zeros(0), chunk_length=10).shape == (0,)
+def test_each_channel_equals_that_channel_alone(model):
+    signal = np.stack([SIGNAL, -0.5 * SIGNAL[::-1], 0 * SIGNAL], axis=1)
+    restored = framing.restore(model, signal, chunk_length=130)
+    assert restored.shape == signal.shape
+    for channel in range(3):
+        assert_equal(restored[:, channel], model, signal[:, channel])
+
+
+@networks
+@pytest.mark.parametrize("shape", [(0,), (0, 2)])
+def test_an_empty_signal_stays_empty(model, shape):
+    assert framing.restore(model, np.zeros(shape), chunk_length=10).shape == shape
+
+
+def test_a_stream_that_is_flushed_or_reset_starts_anew():
+    model = MODELS["unet"]
+    stream = framing.Stream(model)
+    assert stream.flush().shape == (0,)
+    stream.push(np.ones(50))
+    stream.reset()
+    for _ in range(2):
+        assert_equal(np.concatenate([stream.push(SIGNAL), stream.flush()]), model, SIGNAL)
+    assert stream.push(np.zeros((3, 2))).shape == (0, 2)  # the next signal may be stereo
+
+
+def test_a_push_that_is_refused_leaves_the_stream_as_it_was():
+    model = MODELS["unet"]
+    stream = framing.Stream(model)
+    first = stream.push(SIGNAL[:300])
+    for bad in (np.full(3, np.nan), np.zeros((3, 2)), np.array(["a"])):
+        with pytest.raises(ValueError, match="^samples must be"):
+            stream.push(bad)
+    rest = stream.push(SIGNAL[300:])
+    assert_equal(np.concatenate([first, rest, stream.flush()]), model, SIGNAL)
 
 
 def test_memory_is_bounded_by_the_chunk_not_by_the_signal():
@@ -57,23 +119,37 @@ def test_memory_is_bounded_by_the_chunk_not_by_the_signal():
             longest.append(signal.shape[1])
             return model(signal)
 
-    framing.restore(Spy(), SIGNAL, chunk_length=50)
+    framing.restore(Spy(), SIGNAL, chunk_length=48)
     left, right, stride = framing.receptive_field(model)
-    assert max(longest) <= 50 + left + right + 2 * stride
-    assert len(set(longest[1:-10])) == 1  # one shape inside, so that nothing is compiled anew
+    assert max(longest) <= 48 + left + right + 2 * stride
+    assert len(set(longest[9:-2])) == 1  # one shape inside, so that nothing is compiled anew
 
 
 def test_overlap_add_of_the_identity_is_the_identity():
-    for frame_length in (2, 64, 100):
-        joined = framing.overlap_add(lambda x: x, SIGNAL, frame_length=frame_length)
-        np.testing.assert_allclose(joined, SIGNAL, atol=1e-6)
+    for n_samples in (0, 1, 63, 64, 1_000):
+        for frame_length in (2, 64, 100):
+            joined = framing.overlap_add(lambda x: x, SIGNAL[:n_samples], frame_length=frame_length)
+            np.testing.assert_allclose(joined, SIGNAL[:n_samples], atol=1e-6)
+
+
+def test_overlap_add_fades_from_one_frame_to_the_next():
+    numbers = iter(range(100))
+
+    def numbered(frames):
+        return np.stack([np.full((8, 1), next(numbers)) for _ in frames])
+
+    joined = framing.overlap_add(numbered, np.zeros(20), frame_length=8)
+    np.testing.assert_allclose(joined[::4], [0, 1, 2, 3, 4], atol=1e-6)  # each frame's own middle
+    np.testing.assert_allclose(joined[2::4], [0.5, 1.5, 2.5, 3.5, 4.5], atol=1e-6)
 
 
 def test_frame_by_frame_restores_each_frame_alone():
-    joined = framing.frame_by_frame(lambda x: x - x.mean(), SIGNAL, frame_length=300)
-    for start in range(0, 1_000, 300):
-        frame = SIGNAL[start : start + 300]
-        np.testing.assert_allclose(joined[start : start + 300], frame - frame.mean(), atol=1e-6)
+    joined = framing.frame_by_frame(
+        lambda x: x - x.mean(axis=1, keepdims=True), SIGNAL, frame_length=3
+    )
+    for start in range(0, 1_000, 3):
+        frame = SIGNAL[start : start + 3]
+        np.testing.assert_allclose(joined[start : start + 3], frame - frame.mean(), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -81,10 +157,16 @@ def test_frame_by_frame_restores_each_frame_alone():
     [
         ({"chunk_length": 0}, "chunk_length must be a whole number of at least 1, got 0"),
         ({"chunk_length": 2.5}, "chunk_length must be a whole number of at least 1, got 2.5"),
-        ({"signal": np.zeros((2, 2, 2))}, "signal must be finite real samples"),
-        ({"signal": np.array([1.0, np.nan])}, "signal must be finite real samples"),
-        ({"signal": np.array([1j])}, "signal must be finite real samples"),
-        ({"model": lambda x: x}, "model must declare a receptive field"),
+        ({"signal": np.zeros((2, 2, 2))}, "signal must be real numbers"),
+        ({"signal": np.zeros((2, 0))}, "signal must be real numbers"),
+        ({"signal": np.array(1.0)}, "signal must be real numbers"),
+        ({"signal": np.array([1j])}, "signal must be real numbers"),
+        (
+            {"signal": np.array([1.0, np.nan])},
+            r"signal must be finite in float32, got nan at \[1\]",
+        ),
+        ({"signal": np.array([[1.0, 1e99]])}, r"signal must be finite .*, got 1e\+99 at \[0, 1\]"),
+        ({"model": lambda x: x}, "model must declare a receptive field to be joined exactly"),
     ],
 )
 def test_bad_input_is_named_in_one_line(arguments, message):
@@ -92,3 +174,8 @@ def test_bad_input_is_named_in_one_line(arguments, message):
     with pytest.raises(ValueError, match=f"^{message}") as error:
         framing.restore(**usable | arguments)
     assert "\n" not in str(error.value)
+
+
+def test_overlap_add_needs_an_even_frame():
+    with pytest.raises(ValueError, match="^frame_length must be even, got 7"):
+        framing.overlap_add(lambda x: x, SIGNAL, frame_length=7)

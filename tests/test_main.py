@@ -1,0 +1,328 @@
+"""Restoring files from the command line: what comes out, and what is said about bad input."""
+
+import os
+import resource
+import shlex
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+from keras import layers
+
+from recon import __main__ as command
+from recon import audio, framing, models
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNEL = np.array([0.1, -0.3, 0.5, 0.2, 0.1], np.float32)  # what the network of these tests does
+
+
+def network(path, kernel=KERNEL, sample_rate=8_000):
+    """Save a network that convolves by `kernel`."""
+    signal = keras.Input((None, 1))
+    x = layers.Conv1D(1, len(kernel), padding="same", use_bias=False)(signal)
+    reach = len(kernel) // 2
+    model = keras.Model(signal, models.CropToInput((reach, reach, 1), sample_rate)(x, signal))
+    model.set_weights([np.reshape(kernel, (-1, 1, 1))])
+    model.save(path)
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder to work in, with a network and a recording of three blocks."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "BLOCK", 10_000)
+    network("model.keras")
+    soundfile.write("in.wav", noise(13_000, 2), 8_000)
+    return tmp_path
+
+
+def noise(n_samples, channels=1, seed=0):
+    return 0.1 * np.random.default_rng(seed).normal(size=(n_samples, channels))
+
+
+def run(*arguments):
+    return command.main(["restore", *map(str, arguments)])
+
+
+def assert_refused(capsys, *arguments, says, output="out.wav"):
+    """One line that starts with `says` on stderr, status 1, and all files as they were."""
+    before = {
+        p: p.read_bytes() for p in Path().rglob("*") if p.is_file() and p.stat().st_mode & 256
+    }
+    assert run(*(arguments or ("model.keras", "in.wav", output))) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"recon: {says}"), err
+    assert err.count("\n") == 1
+    after = {p: p.read_bytes() for p in Path().rglob("*") if p.is_file() and p.stat().st_mode & 256}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("16 bit.wav", {"subtype": "PCM_16"}),
+        ("8 bit.wav", {"subtype": "PCM_U8"}),
+        ("24 bit.wav", {"subtype": "PCM_24"}),
+        ("float.wav", {"subtype": "FLOAT"}),
+        ("24 bit.flac", {"subtype": "PCM_24"}),
+        ("flac.flac", {}),
+        ("ogg.ogg", {}),
+        ("aiff.aiff", {}),
+        ("α 音 🎵.wav", {}),
+        ("deep.w64", {}),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_output_is_the_whole_signals_result_in_the_inputs_form(name, options, channels):
+    soundfile.write(name, noise(13_001, channels), 8_000, **options)
+    assert run("model.keras", name, f"out {name}") == 0
+    before, after = soundfile.info(name), soundfile.info(f"out {name}")
+    for part in ("samplerate", "channels", "frames", "format", "subtype"):
+        assert getattr(before, part) == getattr(after, part)
+    if "ogg" not in name:  # which is lossy
+        clean, found = (soundfile.read(x, always_2d=True)[0] for x in (name, f"out {name}"))
+        step = {"PCM_U8": 0.51 * 2**-7, "PCM_16": 0.51 * 2**-15}.get(before.subtype, 1e-6)
+        for channel in range(channels):
+            expected = np.convolve(clean[:, channel], KERNEL[::-1], mode="same")
+            np.testing.assert_allclose(found[:, channel], expected, atol=step)
+
+
+def test_sixty_four_channels_are_restored_one_by_one():
+    soundfile.write("many.wav", noise(9_000, 64), 8_000)
+    assert run("model.keras", "many.wav", "out.wav") == 0
+    clean, found = (soundfile.read(name)[0] for name in ("many.wav", "out.wav"))
+    expected = np.convolve(clean[:, 63], KERNEL[::-1], mode="same")
+    np.testing.assert_allclose(found[:, 63], expected, atol=0.51 * 2**-15)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 100])
+def test_the_shortest_files_keep_their_length(n_samples):
+    soundfile.write("short.wav", noise(n_samples), 8_000)
+    assert run("model.keras", "short.wav", "out.wav") == 0
+    assert soundfile.info("out.wav").frames == n_samples
+
+
+def test_another_sample_rate_is_refused_with_both_rates_named(capsys):
+    soundfile.write("in.wav", noise(1_000), 44_100)
+    assert_refused(
+        capsys, says="input must be at the network's 8000 Hz, got 44100 Hz (--resample converts it)"
+    )
+
+
+@pytest.mark.parametrize("sample_rate", [44_100, 6_000, 48_000])
+def test_another_sample_rate_is_converted_there_and_back_on_request(sample_rate):
+    network("identity.keras", [0.0, 1.0, 0.0])
+    n_samples = 30_011
+    tone = 0.4 * np.sin(2 * np.pi * 440 * np.arange(n_samples) / sample_rate)
+    soundfile.write("tone.wav", tone, sample_rate, subtype="FLOAT")
+    assert run("identity.keras", "tone.wav", "out.wav", "--resample") == 0
+    found, rate = soundfile.read("out.wav")
+    assert (len(found), rate) == (n_samples, sample_rate)
+    inside = slice(1_000, -1_000)
+    np.testing.assert_allclose(found[inside], tone[inside], atol=1e-4)  # aligned, no seam
+
+
+def test_blocks_are_resampled_as_one_signal():
+    signal = noise(20_000, 2).astype(np.float32)
+    for size in (1, 999, 20_000):
+        few = signal[: 50 * size]
+        blocks = [few[i : i + size] for i in range(0, len(few), size)]
+        whole = np.concatenate(list(audio.resampled([few], 8_000, 11_025, 2)))
+        joined = np.concatenate(list(audio.resampled(blocks, 8_000, 11_025, 2)))
+        np.testing.assert_allclose(joined, whole, atol=1e-6)
+
+
+def test_samples_beyond_full_scale_are_counted_and_kept_as_floats_on_request(capsys):
+    network("louder.keras", [0.0, 2.0, 0.0])
+    soundfile.write("loud.wav", [0.4, -0.6, 0.7, 0.1], 8_000)
+    assert run("louder.keras", "loud.wav", "clipped.wav") == 0
+    said = "2 samples exceed full scale and were clipped (--float keeps them)\n"
+    assert capsys.readouterr().out == "clipped.wav: 0.0 s restored; " + said
+    np.testing.assert_allclose(soundfile.read("clipped.wav")[0], [0.8, -1, 1, 0.2], atol=1e-4)
+    assert run("louder.keras", "loud.wav", "kept.wav", "--float") == 0
+    assert capsys.readouterr().out.endswith(
+        "2 samples exceed full scale and are kept as they are\n"
+    )
+    np.testing.assert_allclose(soundfile.read("kept.wav")[0], [0.8, -1.2, 1.4, 0.2], atol=1e-4)
+    assert soundfile.info("kept.wav").subtype == "FLOAT"
+
+
+def test_an_existing_output_is_replaced_on_request_only(capsys):
+    Path("out.wav").write_bytes(b"precious")
+    assert_refused(capsys, says="output must not exist, got 'out.wav' (--overwrite replaces it)")
+    assert run("model.keras", "in.wav", "out.wav", "--overwrite") == 0
+    assert soundfile.info("out.wav").frames == 13_000
+
+
+def wav(channels=1, bits=16, data=b"", size=None):
+    """The bytes of a WAV file, right or wrong."""
+    step = channels * bits // 8
+    head = struct.pack("<HHIIHH", 1, channels, 8_000, 8_000 * step, step, bits)
+    data = struct.pack("<I", len(data) if size is None else size) + data
+    body = b"WAVEfmt " + struct.pack("<I", 16) + head + b"data" + data
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "input must be a file to read, got 'bad.wav': "),
+        (wav(), "input must hold at least one sample, got none in 'bad.wav'"),
+        (wav(data=b"ab" * 500, size=2_000), "input must be complete, got 'bad.wav', which was cut"),
+        (b"no audio at all", "input must be a file to read, got 'bad.wav': "),
+        (wav(channels=0, data=b"ab" * 500), "input must be a file to read, got 'bad.wav': "),
+    ],
+    ids=["empty", "header only", "truncated", "text", "zero channels"],
+)
+def test_files_that_are_no_recordings_are_refused(content, says, capsys):
+    Path("bad.wav").write_bytes(content)
+    assert_refused(capsys, "model.keras", "bad.wav", "out.wav", says=says)
+
+
+@pytest.mark.parametrize("format", ["flac", "ogg", "mp3", "aiff", "w64"])
+def test_truncated_files_of_every_format_are_refused(format, capsys):
+    soundfile.write(f"whole.{format}", noise(30_000), 8_000)
+    content = Path(f"whole.{format}").read_bytes()
+    Path(f"cut.{format}").write_bytes(content[: len(content) // 2])
+    assert_refused(capsys, "model.keras", f"cut.{format}", f"out.{format}", says="input must ")
+
+
+def test_a_stream_of_unknown_length_is_no_truncated_file():
+    Path("in.wav").write_bytes(wav(data=b"ab" * 500, size=2**32 - 1))
+    assert run("model.keras", "in.wav", "out.wav") == 0
+    assert soundfile.info("out.wav").frames == 500
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_not_finite_are_refused_with_their_place(value, capsys):
+    signal = noise(13_000, 2)
+    signal[12_345, 1] = value
+    soundfile.write("in.wav", signal, 8_000, subtype="FLOAT")
+    says = f"input must be finite, got {value} at sample 12345 of channel 1 in 'in.wav'\n"
+    assert_refused(capsys, says=says)
+
+
+def test_paths_that_lead_nowhere_are_refused(capsys):
+    Path("sub").mkdir()
+    refused = [
+        (("model.keras", "none.wav", "out.wav"), "input must be an audio file, got 'none.wav'"),
+        (("model.keras", "sub", "out.wav"), "input must be an audio file, got 'sub': a folder"),
+        (("model.keras", "in.wav", "sub"), "output must be a file, got 'sub': a folder"),
+        (("model.keras", "in.wav", "no/out.wav"), "output must be a file to write, got 'no/out"),
+        (("model.keras", "in.wav", "in.wav"), "output must not be the input, got 'in.wav'"),
+        (("model.keras", "in.wav", "sub/../in.wav", "--overwrite"), "output must not be the input"),
+        (("model.keras", "in.wav", "out.txt"), "output must end in the suffix of an audio format"),
+        (("model.keras", "in.wav", "out"), "output must end in the suffix of an audio format"),
+        (("model.keras", "in.wav", "out.flac", "--float"), "output must be of a format that holds"),
+        (
+            ("none.keras", "in.wav", "out.wav"),
+            "model must be a .keras file, got 'none.keras', which",
+        ),
+        (
+            ("in.wav", "in.wav", "out.wav"),
+            "model must be a .keras file, got 'in.wav', which is not",
+        ),
+        (("sub", "in.wav", "out.wav"), "model must be a .keras file, got 'sub', which"),
+    ]
+    for arguments, says in refused:
+        assert_refused(capsys, *arguments, says=says)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_that_may_not_be_written_to_is_refused(capsys):
+    Path("locked").mkdir(mode=0o500)
+    says = "output must be a file to write, got 'locked/out.wav'"
+    assert_refused(capsys, "model.keras", "in.wav", "locked/out.wav", says=says)
+
+
+def test_damaged_and_foreign_models_are_refused(capsys):
+    content = Path("model.keras").read_bytes()
+    Path("cut.keras").write_bytes(content[: len(content) // 2])
+    middle = len(content) // 2
+    Path("bent.keras").write_bytes(content[:middle] + b"\xff" * 99 + content[middle + 99 :])
+    signal = keras.Input((None, 1))
+    pooled = layers.GlobalAveragePooling1D(keepdims=True, name="pooled")(signal)
+    keras.Model(signal, layers.Add()([signal, pooled])).save("global.keras")
+    keras.Model(signal, layers.ReLU()(signal)).save("undeclared.keras")
+    keras.Model(signal, models.CropToInput((1, 1, 1))(signal, signal)).save("wrong.keras")
+    for name, says in {
+        "cut": "model must be a .keras file, got 'cut.keras'",
+        "bent": "model must be a network of this package, got 'bent.keras'",
+        "global": "model must be a network of this package, got 'global.keras': model must be "
+        "convolutional, got the layer 'pooled' of GlobalAveragePooling1D",
+        "undeclared": "model must declare the receptive field (0, 0, 1), got []",
+        "wrong": "model must declare the receptive field (0, 0, 1), got [(1, 1, 1)]",
+    }.items():
+        assert_refused(capsys, f"{name}.keras", "in.wav", "out.wav", says=says)
+
+
+def test_a_model_file_cannot_run_code(capsys):
+    signal = keras.Input((None, 1))
+    harm = layers.Lambda(lambda x: open("harm", "w") and x, output_shape=lambda s: s)  # noqa: SIM115
+    keras.Model(signal, models.CropToInput((0, 0, 1))(harm(signal), signal)).save("evil.keras")
+    Path("harm").unlink(missing_ok=True)
+    says = "model must be a network of this package, got 'evil.keras'"
+    assert_refused(capsys, "evil.keras", "in.wav", "out.wav", says=says)
+    assert not Path("harm").exists()
+
+
+@pytest.mark.parametrize("format", ["wav", "flac"])
+def test_a_full_disk_leaves_nothing_behind(format, capsys):
+    soundfile.write(f"in.{format}", noise(200_000), 8_000)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        names = (f"in.{format}", f"out.{format}")
+        assert_refused(capsys, "model.keras", *names, says="output must ")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_an_interrupt_leaves_nothing_behind_and_the_old_output_as_it_was(monkeypatch, capsys):
+    Path("out.wav").write_bytes(b"precious")
+
+    def interrupt(share):
+        if share > 0.5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_progress", interrupt)
+    assert run("model.keras", "in.wav", "out.wav", "--overwrite") == 130
+    assert capsys.readouterr().err == "recon: interrupted, nothing was written\n"
+    assert sorted(p.name for p in Path().iterdir()) == ["in.wav", "model.keras", "out.wav"]
+    assert Path("out.wav").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_from_outside_leaves_nothing_behind(number):
+    soundfile.write("long.wav", np.zeros(60_000_000, np.int16), 8_000)
+    arguments = [sys.executable, "-m", "recon", "restore", "model.keras", "long.wav", "out.wav"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while not any(path.stat().st_size > 100_000 for path in Path().glob(".recon-*")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+        assert process.stderr.read().count("\n") <= 1
+    assert sorted(p.name for p in Path().iterdir()) == ["in.wav", "long.wav", "model.keras"]
+
+
+def test_the_example_in_the_help_works_as_typed(folder):
+    example = command.EXAMPLE.splitlines()[1].strip()
+    _, *arguments = shlex.split(example)
+    model, source, target = arguments[-3:]
+    (folder / "recon").symlink_to(ROOT / "recon")
+    soundfile.write(source, noise(20_000), 8_000)
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{target}: 2.5 s restored\n", "")
+    expected = framing.restore(models.load(model), soundfile.read(source)[0], chunk_length=20_000)
+    np.testing.assert_allclose(soundfile.read(target)[0], expected, atol=0.51 * 2**-15)
