@@ -132,29 +132,42 @@ def per_file(scores):
     }
 
 
-def seams(joined, whole, clean, frame_length, *, width=8):
+def seams(methods, corrupted, clean, frame_length, *, width=8):
     """How well frames join: the error next to seams over the error elsewhere.
 
+    Frames are laid out afresh at every multiple of 2 * width, so that each sample is at each
+    distance from a seam exactly once: what differs between distances is the seam's doing alone,
+    not the signal's.
+
     Args:
-        joined: {name: float array [n_samples]}, estimates of one long signal.
-        whole: float array [n_samples], the estimate made of the whole signal at once.
-        clean: float array [n_samples].
-        frame_length: samples between seams.
+        methods: {name: callable}, each mapping a signal [n_samples] to an estimate of its shape,
+            frame by frame from its start on.
+        corrupted, clean: float arrays [n_samples].
+        frame_length: samples between seams, a multiple of 2 * width.
         width: samples on either side of a seam that count as next to it.
 
     Returns:
-        {name: {"seam_ratio", "difference"}}: the ratio of mean squared errors, without the first
-        and the last frame, and the largest difference from `whole`.
+        {name: {"seam_ratio", "by_distance"}}: the ratio of mean squared errors next to seams and
+        elsewhere, and the root mean squared errors at less than 1, 2, ... widths from a seam.
+
+    Raises:
+        ValueError: if frame_length is no multiple of 2 * width.
     """
-    place = (np.arange(len(clean)) + width) % frame_length
-    near = (place < 2 * width)[frame_length:-frame_length]
+    if frame_length % (2 * width):
+        rule = f"frame_length must be a multiple of 2 * width = {2 * width}"
+        raise ValueError(f"{rule}, got {frame_length}")
     scores = {}
-    for name, estimate in joined.items():
-        error = ((estimate - clean) ** 2)[frame_length:-frame_length]
-        scores[name] = {
-            "seam_ratio": float(error[near].mean() / error[~near].mean()),
-            "difference": float(np.abs(estimate - whole).max()),
-        }
+    for name, method in methods.items():
+        groups = np.zeros(frame_length // width // 2)
+        for offset in range(0, frame_length, 2 * width):
+            shifted = np.concatenate([np.zeros(offset, np.float32), corrupted])
+            error = (np.asarray(method(shifted))[offset:] - clean) ** 2
+            place = (np.arange(len(clean)) + offset) % frame_length
+            distance = np.minimum(place, frame_length - 1 - place) // width
+            groups += np.bincount(distance, weights=error, minlength=len(groups))
+        groups /= len(clean)
+        ratio = float(groups[0] / groups[1:].mean())
+        scores[name] = {"seam_ratio": ratio, "by_distance": np.sqrt(groups).tolist()}
     return scores
 
 
@@ -165,7 +178,7 @@ FILE_COLUMNS = {
 }
 SEAM_COLUMNS = {
     "difference": ("largest difference from the whole", ".1e"),
-    "seam_ratio": ("error at seams / elsewhere", ".2f"),
+    "seam_ratio": ("error at seams / elsewhere", ".3f"),
 }
 
 

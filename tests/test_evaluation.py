@@ -58,13 +58,28 @@ def test_a_table_is_sorted_by_its_first_column_and_leaves_gaps_where_nothing_was
 
 
 def test_the_seam_ratio_finds_an_error_at_the_seams_and_only_there():
-    clean = np.zeros(400)
-    even, worse = clean + 0.1, clean + 0.1
-    worse[np.arange(400) % 100 < 4] = 0.2
-    found = evaluation.seams({"even": even, "worse": worse}, even, clean, 100, width=4)
-    assert found["even"] == {"seam_ratio": pytest.approx(1), "difference": 0}
-    assert found["worse"]["seam_ratio"] == pytest.approx((0.5 * 0.04 + 0.5 * 0.01) / 0.01)
-    assert found["worse"]["difference"] == pytest.approx(0.1)
+    random = np.random.default_rng(0)
+    clean = random.normal(size=960) * (np.arange(960) > 500)  # no two places are alike
+
+    def seamless(signal):
+        return 1.1 * signal
+
+    def worse_at_seams(signal):
+        return np.where((np.arange(len(signal)) + 4) % 96 < 8, 1.2, 1.1) * signal
+
+    methods = {"even": seamless, "worse": worse_at_seams}
+    found = evaluation.seams(methods, clean, clean, 96, width=8)
+    level = 0.1 * np.sqrt(np.mean(clean**2))
+    assert found["even"]["seam_ratio"] == pytest.approx(1)
+    np.testing.assert_allclose(found["even"]["by_distance"], [level] * 6)
+    # Of the 8 samples next to a seam on either side, 4 are twice as wrong.
+    assert found["worse"]["seam_ratio"] == pytest.approx((4 + 1) / 2, rel=0.1)
+    np.testing.assert_allclose(found["worse"]["by_distance"][1:], [level] * 5)
+
+
+def test_the_distances_from_a_seam_need_whole_groups():
+    with pytest.raises(ValueError, match="^frame_length must be a multiple of 2 .* 16, got 100"):
+        evaluation.seams({}, np.zeros(200), np.zeros(200), 100, width=8)
 
 
 def test_files_are_summed_up_by_mean_spread_and_worst():

@@ -21,6 +21,10 @@ BUILDERS = {
     "unrolled": lambda: models.unrolled(frame_length=64, channels=16),
     "mixture": lambda: models.mixture(frame_length=64, hold_length=4, experts=4),
     "mixture of one": lambda: models.mixture(frame_length=64, hold_length=4, experts=1),
+    "denoiser": lambda: models.denoiser(channels=8, dilations=(1, 2, 4), front=4),
+    "interpolator": lambda: models.interpolator(hold_length=4, channels=8, dilations=(1, 2, 4)),
+    "interpolator of two": lambda: models.interpolator(hold_length=2, channels=8, dilations=(1, 2)),
+    "interpolator of three": lambda: models.interpolator(hold_length=3, channels=8, dilations=(3,)),
     "mixture of low rank": lambda: models.mixture(frame_length=32, hold_length=1, rank=8),
 }
 builders = pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
@@ -51,7 +55,9 @@ def test_one_batch_can_be_learnt_by_heart_negative_samples_included(build):
     keras.utils.set_random_seed(1)
     model = build()
     clean = np.sin(2 * np.pi * np.array([[2.0], [5.0]]) * np.arange(64) / 64)[..., None]
-    corrupted = clean + 0.3 * waves(2, 64)
+    n = np.arange(64)
+    kept = (n % 2 == 0) | (n % 3 == 0)  # an interpolator keeps its knots: they have to be right
+    corrupted = np.where(kept[:, None], clean, clean + 0.3 * waves(2, 64))
     model.compile(keras.optimizers.Adam(1e-2), "mean_squared_error")
     often = [np.tile(x, (400, 1, 1)) for x in (corrupted, clean)]
     model.fit(*often, batch_size=2, shuffle=False, verbose=0)
@@ -91,6 +97,34 @@ def test_a_shift_by_the_stride_shifts_the_output_alike(build):
     np.testing.assert_allclose(
         np.asarray(model(signal))[0][ends], np.roll(shifted, stride, axis=0)[ends], atol=1e-5
     )
+
+
+@pytest.mark.parametrize("name", ["denoiser", "interpolator"])
+def test_twice_as_loud_is_answered_twice_as_loud(name):
+    model, signal = BUILDERS[name](), waves(2, 300)
+    for factor in (1e-2, 2.0, 100.0):
+        np.testing.assert_allclose(
+            model(factor * signal),
+            factor * np.asarray(model(signal)),
+            rtol=1e-2,
+            atol=factor * 1e-3,
+        )
+
+
+@pytest.mark.parametrize("hold_length", [2, 3, 4, 6])
+def test_an_interpolator_reads_the_knots_alone_and_keeps_them(hold_length):
+    model = models.interpolator(hold_length=hold_length, channels=8, dilations=(1, 2))
+    signal, other = waves(1, 101), waves(1, 101, seed=1)
+    knots = np.arange(101) % hold_length == 0
+    mixed = np.where(knots[:, None], signal, other)
+    np.testing.assert_array_equal(model(signal), model(mixed))
+    np.testing.assert_array_equal(np.asarray(model(signal))[0, knots], signal[0, knots])
+
+
+def test_the_sample_rate_is_saved_with_the_model(tmp_path):
+    models.denoiser(channels=4, dilations=(1,), sample_rate=8_000).save(tmp_path / "model.keras")
+    assert framing.sample_rate(models.load(tmp_path / "model.keras")) == 8_000
+    assert framing.sample_rate(models.unet(channels=(4, 4))) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+"""Train the networks for speech that ship in recon/weights.
+
+    python tests/speech.py FOLDER [NAME ...]
+
+FOLDER holds the Free Spoken Digit Dataset (github.com/Jakobovski/free-spoken-digit-dataset,
+CC BY-SA 4.0). Each network trains on the training part of its files, keeps the weights that are
+best on the validation part, and goes to runs/NAME.keras with its curves beside it. Test files
+(index 0 to 4) are not touched here; tests/benchmarks/recordings.py scores and publishes.
+"""
+
+import json
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import keras  # noqa: E402
+
+from recon import audio, datasets, models, training  # noqa: E402
+
+RATE = 8_000
+DAMAGE = {
+    "speech_denoise_8k": datasets.noise(
+        stddev=(0.005, 0.1), impulse_rate=(0.0, 0.01), impulse_amplitude=0.5, logarithmic=True
+    )
+} | {f"speech_hold{r}_8k": datasets.hold(r) for r in (2, 4, 6)}
+BUILD = {"speech_denoise_8k": partial(models.denoiser, sample_rate=RATE)} | {
+    f"speech_hold{r}_8k": partial(models.interpolator, hold_length=r, sample_rate=RATE)
+    for r in (2, 4, 6)
+}
+STEPS = {"speech_denoise_8k": 9_000, "speech_hold2_8k": 10_000, "speech_hold4_8k": 12_000}
+STEPS |= {"speech_hold6_8k": 12_000}
+SEED, VALIDATION_SEED, TEST_SEED = 1, 2, 3
+
+
+def train(name, parts, path, steps):
+    """Train one network on parts (training, validation); returns it and what `fit` returned."""
+    damage = DAMAGE[name]
+    keras.utils.set_random_seed(SEED)
+    network = BUILD[name]()
+    crops = partial(datasets.crops, n_samples=1_024, damage=damage)
+    held_back = datasets.take(crops(parts[1], 32, seed=VALIDATION_SEED), 512)
+    record = training.fit(
+        network,
+        crops(parts[0], 16, seed=SEED),
+        held_back,
+        steps=steps,
+        path=path,
+        learning_rate=4e-3,
+        loss=training.log_mean_squared_error,
+    )
+    return network, record
+
+
+if __name__ == "__main__":
+    recordings, _ = audio.load(sys.argv[1])
+    for name in sys.argv[2:] or BUILD:
+        path = Path("runs") / f"{name}.keras"
+        _, record = train(name, audio.split(recordings), path, STEPS[name])
+        path.with_suffix(".json").write_text(json.dumps(record))
