@@ -4,6 +4,8 @@ import fnmatch
 import hashlib
 import os
 import re
+import tempfile
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -179,44 +181,68 @@ def _reported(verb, path):
 
 
 def load(folder):
-    """Read every recording in a folder and its subfolders.
+    """Read every recording in a folder and its subfolders, of any rate and channel count.
 
-    Channels are averaged and each recording is scaled to a peak of 1, so that damage relative to
-    full scale is the same for loud and quiet ones. Files that are not audio, and silent ones, are
-    skipped with one line that names them; nothing is resampled.
+    Channels are averaged, each recording is scaled to a peak of 1, so that damage relative to full
+    scale is the same for loud and quiet ones, and those of another rate are converted to the most
+    frequent one. What is skipped or converted is said in a line each. The samples go to a
+    temporary file, at 4 bytes each, that is gone with the process: a corpus does not have to fit
+    in memory.
 
     Args:
         folder: path of the folder.
 
     Returns:
-        ({name: float32 array [n_samples]}, sample_rate_hz), names relative to the folder, sorted.
+        ({name: float32 array [n_samples] on disk}, sample_rate_hz), names relative to the folder,
+        sorted.
 
     Raises:
-        ValueError: if nothing in the folder can be used, or the sample rates differ.
+        ValueError: if nothing in the folder can be used.
     """
-    recordings, rates, skipped = {}, {}, []
-    for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
-        name = path.relative_to(folder).as_posix()
+    paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    rates, skipped, spans = {}, [], {}
+    for path in paths:
         try:
-            samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError:
-            skipped.append(name)
-            continue
-        mono = samples.mean(axis=1)
-        peak = np.abs(mono).max(initial=0)
-        if not 0 < peak < np.inf:  # silent, empty, or not finite
-            skipped.append(name)
-            continue
-        recordings[name] = mono / peak
-        rates.setdefault(rate, name)
-    if skipped:
-        print(f"{len(skipped)} files hold no usable audio and are skipped: {', '.join(skipped)}")
-    if not recordings:
-        raise ValueError(f"folder must hold at least one usable recording, got {str(folder)!r}")
-    if len(rates) > 1:
-        found = ", ".join(f"{rate} Hz ({name})" for rate, name in rates.items())
-        raise ValueError(f"folder must hold recordings of one sample rate, got {found}")
-    return recordings, next(iter(rates))
+            with reading(path) as file:
+                rates[path] = file.samplerate
+        except AudioError as reason:
+            skipped.append(str(reason))
+    sample_rate = Counter(sorted(rates.values())).most_common(1)[0][0] if rates else None
+    with tempfile.TemporaryFile() as store:
+        for path, rate in rates.items():
+            start = store.tell()
+            try:
+                peak = _store_mono(store, path, sample_rate)
+            except AudioError as reason:
+                skipped.append(str(reason))
+                store.seek(start)
+                continue
+            spans[path.relative_to(folder).as_posix()] = start // 4, store.tell() // 4, peak
+            if rate != sample_rate:
+                print(f"converted from {rate} to {sample_rate} Hz: {str(path)!r}")
+        for reason in skipped:
+            print("skipped:", reason)
+        if not spans:
+            raise ValueError(f"folder must hold at least one usable recording, got {str(folder)!r}")
+        store.truncate()
+        samples = np.memmap(store, np.float32, "r+")  # outlives the file's name
+    for start, stop, peak in spans.values():
+        samples[start:stop] /= peak
+    return {name: samples[start:stop] for name, (start, stop, _) in spans.items()}, sample_rate
+
+
+def _store_mono(store, path, sample_rate):
+    """Append a recording to a file of float32 samples, as mono; returns its peak."""
+    peak = 0
+    with reading(path) as file:
+        stream = blocks(file, 2**16)
+        for block in resampled(stream, file.samplerate, sample_rate, file.channels):
+            mono = block.mean(axis=1)
+            peak = max(peak, np.abs(mono).max(initial=0))
+            store.write(mono.tobytes())
+    if not peak:
+        raise AudioError(f"input must not be silent, got {str(path)!r}")
+    return peak
 
 
 def split(recordings, *, test="*_[0-4].*"):

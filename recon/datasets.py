@@ -94,10 +94,11 @@ def inverse_quantization(
 
 
 def crops(recordings, batch_size, *, seed, n_samples, damage):
-    """Random crops of recordings, damaged as they are drawn.
+    """Random crops of recordings, upside down half of the time, damaged as they are drawn.
 
     Every start of every recording is equally likely; a recording shorter than a crop is followed
-    by silence. All recordings are held in memory, at 4 bytes a sample.
+    by silence. Crops are read where the recordings lie: a corpus that `audio.load` left on disk
+    does not have to fit in memory.
 
     Args:
         recordings: {name: float array [samples]}, as `audio.load` returns them.
@@ -116,16 +117,23 @@ def crops(recordings, batch_size, *, seed, n_samples, damage):
     _check_count("n_samples", n_samples)
     if not recordings:
         raise ValueError("recordings must hold at least one recording, got none")
-    padded = [np.pad(x, (0, max(0, n_samples - len(x)))) for x in recordings.values()]
-    starts = np.cumsum([0] + [len(x) - n_samples + 1 for x in padded])
-    shifts = np.arange(len(padded)) * (n_samples - 1)  # from the count of starts to the samples
-    samples = tf.constant(np.concatenate(padded), tf.float32)
+    arrays = list(recordings.values())
+    starts = np.cumsum([0] + [max(0, len(x) - n_samples) + 1 for x in arrays])
+
+    def cut(draws):
+        block = np.zeros((len(draws), n_samples), np.float32)
+        for row, draw in zip(block, draws, strict=True):
+            place = np.searchsorted(starts, draw, side="right") - 1
+            piece = arrays[place][draw - starts[place] :][:n_samples]
+            row[: len(piece)] = piece
+        return block
 
     def clean(seed):
-        draw = tf.random.stateless_uniform([BLOCK], seed, 0, int(starts[-1]), tf.int64)
-        recording = tf.searchsorted(tf.constant(starts), draw, side="right") - 1
-        first = draw + tf.gather(tf.constant(shifts), recording)
-        return tf.gather(samples, first[:, None] + tf.range(n_samples, dtype=tf.int64))
+        seeds = tf.random.split(seed, 2)
+        draws = tf.random.stateless_uniform([BLOCK], seeds[0], 0, int(starts[-1]), tf.int64)
+        block = tf.ensure_shape(tf.numpy_function(cut, [draws], tf.float32), [BLOCK, n_samples])
+        sign = tf.cast(tf.random.stateless_uniform([BLOCK, 1], seeds[1]) < 0.5, tf.float32)
+        return (2 * sign - 1) * block
 
     return _pipeline(batch_size, seed, clean, damage)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import keras  # noqa: E402
+import keras
 
-from recon import audio, datasets, models, training  # noqa: E402
+from recon import audio, datasets, models, training
 
 RATE = 8_000
 DAMAGE = {

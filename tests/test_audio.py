@@ -29,18 +29,23 @@ def test_recordings_come_as_mono_at_full_scale(folder, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_what_is_no_audio_and_what_is_silent_is_named_and_skipped(folder, capsys):
+def test_what_is_no_audio_and_what_is_silent_is_skipped_with_the_reason(folder, capsys):
     (folder / "notes.txt").write_text("not audio")
     soundfile.write(folder / "silent.wav", np.zeros(10), 8_000)
     soundfile.write(folder / "nothing.wav", np.zeros(0), 8_000)
-    soundfile.write(folder / "broken.wav", np.array([1.0, np.nan]), 8_000, subtype="FLOAT")
+    soundfile.write(folder / "a broken.wav", np.array([1.0, np.nan]), 8_000, subtype="FLOAT")
     recordings, _ = audio.load(folder)
-    assert len(recordings) == 2
-    said = capsys.readouterr().out
-    assert said == (
-        "4 files hold no usable audio and are skipped: "
-        "broken.wav, notes.txt, nothing.wav, silent.wav\n"
-    )
+    assert list(recordings) == ["deep/stereo.flac", "mono.wav"]
+    assert np.abs(recordings["deep/stereo.flac"]).max() == 1
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 4
+    for name, why in {
+        "notes.txt": "must be a file to read",
+        "nothing.wav": "must hold at least one sample",
+        "a broken.wav": "must be finite",
+        "silent.wav": "must not be silent",
+    }.items():
+        assert any(x.startswith(f"skipped: input {why}") and name in x for x in said), (name, said)
 
 
 def test_a_folder_without_usable_recordings_is_refused(tmp_path):
@@ -49,10 +54,18 @@ def test_a_folder_without_usable_recordings_is_refused(tmp_path):
         audio.load(tmp_path)
 
 
-def test_recordings_of_two_sample_rates_are_refused_with_both_named(folder):
-    soundfile.write(folder / "other.wav", np.ones(10), 44_100)
-    with pytest.raises(ValueError, match=r"8000 Hz \(deep/stereo.flac\), 44100 Hz \(other.wav\)"):
-        audio.load(folder)
+def test_recordings_of_another_rate_are_converted_to_the_most_frequent_one(folder, capsys):
+    tone = np.sin(2 * np.pi * 500 * np.arange(44_100) / 44_100)
+    soundfile.write(folder / "other.wav", tone, 44_100)
+    recordings, sample_rate = audio.load(folder)
+    assert sample_rate == 8_000
+    assert recordings["other.wav"].shape == (8_000,)
+    expected = np.sin(2 * np.pi * 500 * np.arange(8_000) / 8_000)
+    found = recordings["other.wav"][100:-100]  # its ends ring, and the peak with them
+    found = found / found.max()
+    np.testing.assert_allclose(found, expected[100:-100] / expected.max(), atol=1e-3)
+    said = capsys.readouterr().out
+    assert said == f"converted from 44100 to 8000 Hz: {str(folder / 'other.wav')!r}\n"
 
 
 def test_the_digits_rule_keeps_index_0_to_4_for_testing():
