@@ -13,7 +13,7 @@ from recon import audio, framing
 BLOCK = 2**16  # samples of all channels together that are read at a time
 EXAMPLE = """\
 example:
-  python -m recon restore recon/weights/noise_reduction.keras noisy.wav restored.wav
+  python -m recon restore recon/weights/speech_denoise_8k.keras noisy.wav restored.wav
 """
 
 
@@ -37,7 +37,6 @@ def main(arguments=None):
     add("--float", action="store_true", help="write floats, which hold more than full scale")
     add("--overwrite", action="store_true", help="replace OUTPUT if it exists")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         print(restore(options))
     except ValueError as error:
@@ -120,4 +119,5 @@ def _silence():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

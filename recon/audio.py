@@ -39,7 +39,9 @@ def reading(path):
     if not path.is_file():
         what = "a folder" if path.is_dir() else "nothing there"
         raise AudioError(f"input must be an audio file, got {str(path)!r}: {what}")
-    with _reported("read", path), soundfile.SoundFile(path) as file:
+    with _reported("read", path):
+        file = soundfile.SoundFile(path)
+    with file:
         if file.frames < 1:
             raise AudioError(f"input must hold at least one sample, got none in {str(path)!r}")
         sizes = re.findall(r"(\d+) \(should be (\d+)\)", file.extra_info)
@@ -134,7 +136,7 @@ def writing(path, source, *, subtype=None, overwrite=False):
     alike = path.suffix.lower() == Path(source.name).suffix.lower()
     kind = source.format if alike else path.suffix[1:].upper()
     kind = {"AIF": "AIFF", "OGA": "OGG", "OPUS": "OGG"}.get(kind, kind)
-    if kind not in soundfile.available_formats():
+    if kind == "RAW" or kind not in soundfile.available_formats():  # RAW has no header
         raise AudioError(f"output must end in the suffix of an audio format, got {str(path)!r}")
     if not soundfile.check_format(kind, subtype):
         raise AudioError(f"output must be of a format that holds {subtype} samples, got {kind}")
@@ -170,10 +172,13 @@ def write(file, block):
 
 @contextmanager
 def _reported(verb, path):
-    """Turn what libsndfile and the system say about a file into one line."""
+    """Turn what libsndfile and the system say about a file into one line.
+
+    soundfile asserts that all was written, and answers a file without a header by a TypeError.
+    """
     try:
         yield
-    except (soundfile.SoundFileError, OSError, AssertionError) as error:
+    except (soundfile.SoundFileError, OSError, AssertionError, TypeError) as error:
         reason = getattr(error, "error_string", "") or str(error) or "the disk may be full"
         reason = " ".join(reason.split()).rstrip(".")
         noun = {"read": "input", "write": "output"}[verb]

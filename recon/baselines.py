@@ -119,11 +119,44 @@ def polyphase(held, *, hold_length, kernel, taps, periodic=False):
     """
     fraction = np.arange(hold_length)[:, None] / hold_length
     weights = kernel(fraction - np.arange(1 - taps // 2, taps // 2 + 1))
-    knots = _knots(held, hold_length, periodic)[:, MARGIN + 1 - taps // 2 :, 0]
-    count = -(-held.shape[1] // hold_length)
-    windows = np.lib.stride_tricks.sliding_window_view(knots, taps, axis=1)[:, :count]
+    windows = _windows(held, hold_length, taps, periodic)
     filled = (windows @ weights.T).reshape(len(held), -1, 1)  # [batch, knots * hold_length, 1]
     return filled[:, : held.shape[1]].astype(np.float32)
+
+
+def _windows(held, hold_length, taps, periodic):
+    """The `taps` knots around each hold, half of them on either side, [batch, knots, taps]."""
+    knots = _knots(held, hold_length, periodic)[:, MARGIN + 1 - taps // 2 :, 0]
+    count = -(-held.shape[1] // hold_length)
+    return np.lib.stride_tricks.sliding_window_view(knots, taps, axis=1)[:, :count]
+
+
+def least_squares(recordings, hold_length, *, taps=32):
+    """The best linear interpolator of `taps` knots for recordings like these.
+
+    Solves the normal equations of predicting each sample from the knots around its hold. Every
+    recording counts alike, whatever its length and loudness.
+
+    Args:
+        recordings: iterable of float arrays [n_samples], for training, never for testing.
+        hold_length: samples per knot.
+        taps: even number of knots, half of them on either side, at most 32.
+
+    Returns:
+        Callable that maps held signals [batch, n_samples, 1] to the same shape.
+
+    Source: Wiener, "Extrapolation, Interpolation, and Smoothing of Stationary Time Series", 1949.
+    """
+    products = np.zeros((taps, taps)), np.zeros((taps, hold_length))
+    for clean in recordings:
+        whole = np.asarray(clean, np.float64)[: len(clean) // hold_length * hold_length]
+        windows = _windows(whole[None, :, None], hold_length, taps, False)[0]
+        weight = 1 / max(np.sum(whole**2), 1e-12)
+        for total, other in zip(products, (windows, whole.reshape(-1, hold_length)), strict=True):
+            total += weight * windows.T @ other
+    ridge = 1e-9 * np.trace(products[0]) * np.eye(taps)
+    weights = np.linalg.solve(products[0] + ridge, products[1]).T  # [hold_length, taps]
+    return partial(polyphase, hold_length=hold_length, kernel=lambda _: weights, taps=taps)
 
 
 def _lagrange_weights(distances):

@@ -1,5 +1,7 @@
 """Score many methods on the same held-out data, and lay the scores out as a table."""
 
+from functools import partial
+
 import numpy as np
 
 from recon import metrics
@@ -96,25 +98,43 @@ def damaged(damage, clean, index, *, seed):
     return np.asarray(damage(clean[..., 0], (seed, index)))[..., None]
 
 
-def score_files(methods, recordings, damage, *, seed):
-    """Damage and restore each recording whole; measure the SNR per file.
+def score_files(methods, recordings, damage, *, seed, measures=None):
+    """Damage and restore each recording whole; measure each file by itself.
 
     Args:
         methods: {name: callable}, each mapping [1, n_samples, 1] to the same shape.
         recordings: {name: float array [n_samples]}, the clean signals.
         damage, seed: as in `damaged`; every method gets the same corrupted signal.
+        measures: {name: metric of (reference, estimate)}; the SNR alone if None.
 
     Returns:
-        {name: float array [recordings]}, SNR in dB; sample n of an estimate is compared with
+        {method: {measure: float array [recordings]}}; sample n of an estimate is compared with
         sample n of the recording.
     """
-    scores = {name: [] for name in methods}
+    measures = {"snr_db": metrics.snr_db} | (measures or {})
+    scores = {name: {measure: [] for measure in measures} for name in methods}
     for index, samples in enumerate(recordings.values()):
-        clean = samples[None, :, None]
+        clean = np.asarray(samples)[None, :, None]
         corrupted = damaged(damage, clean, index, seed=seed)
         for name, method in methods.items():
-            scores[name].append(metrics.snr_db(clean, np.asarray(method(corrupted)))[0])
-    return {name: np.array(values) for name, values in scores.items()}
+            estimate = np.asarray(method(corrupted))
+            for measure, metric in measures.items():
+                scores[name][measure].append(metric(clean, estimate)[0])
+    return {n: {m: np.array(values) for m, values in row.items()} for n, row in scores.items()}
+
+
+def spectral_measures(hold_length):
+    """What to measure beside the SNR on recordings quantized in time: {name: metric}.
+
+    The log-spectral distance is split at the knots' Nyquist limit, 1 / hold_length of the band.
+    """
+    limit = 1 / hold_length
+    distance = metrics.log_spectral_distance
+    return {
+        "si_sdr_db": metrics.si_sdr_db,
+        "lsd_below": partial(distance, band=(0.0, limit)),
+        "lsd_above": partial(distance, band=(limit, 1.0)),
+    }
 
 
 def worst(clean, estimate):
@@ -125,14 +145,16 @@ def worst(clean, estimate):
 
 
 def per_file(scores):
-    """What `score_files` measured, summed up for a table: mean, spread and worst SNR in dB."""
+    """What `score_files` measured, summed up for a table: the mean of each measure over the files,
+    and the SNR's standard deviation and lowest value."""
     return {
-        name: {"snr_db": values.mean(), "spread_db": values.std(), "worst_db": values.min()}
-        for name, values in scores.items()
+        name: {measure: float(values.mean()) for measure, values in row.items()}
+        | {"spread_db": float(row["snr_db"].std()), "worst_db": float(row["snr_db"].min())}
+        for name, row in scores.items()
     }
 
 
-def seams(methods, corrupted, clean, frame_length, *, width=8):
+def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
     """How well frames join: the error next to seams over the error elsewhere.
 
     Frames are laid out afresh at every multiple of 2 * width, so that each sample is at each
@@ -144,11 +166,13 @@ def seams(methods, corrupted, clean, frame_length, *, width=8):
             frame by frame from its start on.
         corrupted, clean: float arrays [n_samples].
         frame_length: samples between seams, a multiple of 2 * width.
+        whole: float array [n_samples], the estimate made of the whole signal at once.
         width: samples on either side of a seam that count as next to it.
 
     Returns:
-        {name: {"seam_ratio", "by_distance"}}: the ratio of mean squared errors next to seams and
-        elsewhere, and the root mean squared errors at less than 1, 2, ... widths from a seam.
+        {name: {"seam_ratio", "by_distance", "difference"}}: the ratio of mean squared errors next
+        to seams and elsewhere, the root mean squared errors at less than 1, 2, ... widths from a
+        seam, and the largest difference from `whole`.
 
     Raises:
         ValueError: if frame_length is no multiple of 2 * width.
@@ -167,7 +191,9 @@ def seams(methods, corrupted, clean, frame_length, *, width=8):
             groups += np.bincount(distance, weights=error, minlength=len(groups))
         groups /= len(clean)
         ratio = float(groups[0] / groups[1:].mean())
+        difference = float(np.abs(np.asarray(method(corrupted)) - whole).max())
         scores[name] = {"seam_ratio": ratio, "by_distance": np.sqrt(groups).tolist()}
+        scores[name]["difference"] = difference
     return scores
 
 
@@ -175,6 +201,9 @@ FILE_COLUMNS = {
     "snr_db": ("mean SNR per file, dB", ".1f"),
     "spread_db": ("standard deviation, dB", ".1f"),
     "worst_db": ("worst file, dB", ".1f"),
+    "si_sdr_db": ("SI-SDR, dB", ".1f"),
+    "lsd_below": ("LSD below the knots' Nyquist limit", ".2f"),
+    "lsd_above": ("LSD above it", ".2f"),
 }
 SEAM_COLUMNS = {
     "difference": ("largest difference from the whole", ".1e"),

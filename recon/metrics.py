@@ -93,6 +93,44 @@ def si_sdr_db(reference, estimate):
     return _per_waveform(np.where(lost, -np.inf, ratio), reference)
 
 
+def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=256):
+    """How far two power spectra lie apart, in powers of ten: mean over frames of the root mean
+    square over bins of log10((|R|^2 + e) / (|E|^2 + e)).
+
+    Frames of `frame_length` samples, a quarter of that apart, under a periodic Hann window; e is
+    1e-8 of a full-scale constant's power, a floor at -80 dB. 0 for a perfect estimate; 1 where
+    every bin is 10 dB off. It hears no phase, and an estimate that puts *some* noise where the
+    reference has some scores well: read it beside the SNR, never alone.
+
+    Args:
+        reference, estimate: as in every metric.
+        band: share of the spectrum that counts, from 0 to 1, the Nyquist frequency. Split at
+            1 / hold_length it tells what lies below the knots' Nyquist limit from what lies above.
+        frame_length: samples; a shorter waveform is one frame, padded with zeros.
+
+    Returns:
+        float per waveform.
+
+    Source: Kuleshov, Enam and Ermon, "Audio Super Resolution using Neural Networks", 2017, section
+    4, there with frames of 2,048 samples at 16 kHz.
+
+    >>> time = np.arange(1000)
+    >>> round(log_spectral_distance(np.sin(time**2), np.sin(time**2) / 10), 1)
+    2.0
+    """
+    a, b = _waveforms(reference=reference, estimate=estimate)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
+    logs = []
+    for signal in (a, b):
+        padded = np.pad(signal, ((0, 0), (0, max(0, frame_length - signal.shape[1]))))
+        frames = np.lib.stride_tricks.sliding_window_view(padded, frame_length, axis=1)
+        spectrum = np.abs(np.fft.rfft(window * frames[:, :: frame_length // 4], axis=-1)) ** 2
+        logs.append(np.log10(spectrum / window.sum() ** 2 + 1e-8))  # [batch, frames, bins]
+    share = np.arange(frame_length // 2 + 1) / (frame_length // 2)
+    counted = (logs[0] - logs[1])[..., (band[0] <= share) & (share <= band[1])]
+    return _per_waveform(np.mean(np.sqrt(np.mean(counted**2, axis=-1)), axis=-1), reference)
+
+
 def gain_db(reference, corrupted, estimate):
     """How far a method lowers the error of a whole set: 10 log10(mean error before / after), dB.
 

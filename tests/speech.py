@@ -1,13 +1,15 @@
 """Train the networks for speech that ship in recon/weights.
 
-    python tests/speech.py FOLDER [NAME ...]
+    python tests/speech.py FOLDER [NAME ...] [--without SPEAKER]
 
 FOLDER holds the Free Spoken Digit Dataset (github.com/Jakobovski/free-spoken-digit-dataset,
 CC BY-SA 4.0). Each network trains on the training part of its files, keeps the weights that are
 best on the validation part, and goes to runs/NAME.keras with its curves beside it. Test files
-(index 0 to 4) are not touched here; tests/benchmarks/recordings.py scores and publishes.
+(index 0 to 4) are not touched here; tests/benchmarks/recordings.py scores and publishes. With
+--without, all files of one speaker are left out, to measure on a voice that was never heard.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -55,9 +57,25 @@ def train(name, parts, path, steps):
     return network, record
 
 
+def spoken_by(name, speaker):
+    """Whether a file of the dataset, DIGIT_SPEAKER_INDEX.wav, is one speaker's."""
+    return speaker in name.rsplit("/")[-1].split("_")
+
+
 if __name__ == "__main__":
-    recordings, _ = audio.load(sys.argv[1])
-    for name in sys.argv[2:] or BUILD:
-        path = Path("runs") / f"{name}.keras"
-        _, record = train(name, audio.split(recordings), path, STEPS[name])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("names", nargs="*", default=list(BUILD))
+    parser.add_argument("--without", metavar="SPEAKER")
+    options = parser.parse_args()
+    recordings, _ = audio.load(options.folder)
+    heard = {
+        name: samples
+        for name, samples in recordings.items()
+        if not (options.without and spoken_by(name, options.without))
+    }
+    for name in options.names:
+        suffix = f"-without-{options.without}" if options.without else ""
+        path = Path("runs") / f"{name}{suffix}.keras"
+        _, record = train(name, audio.split(heard), path, STEPS[name])
         path.with_suffix(".json").write_text(json.dumps(record))

@@ -147,3 +147,22 @@ def test_the_lagrange_curve_is_scipys_through_the_thirteen_nearest_knots():
 def test_the_largest_bin_is_never_the_mean():
     wave = 0.1 * np.sin(2 * np.pi * 9 * np.arange(256) / 256)[None, :, None]
     np.testing.assert_allclose(baselines.largest_bin(wave + 1), wave, atol=1e-9)
+
+
+def test_the_least_squares_interpolator_is_the_best_that_is_linear():
+    random = np.random.default_rng(0)
+    smooth = [np.convolve(random.normal(size=4_000), np.hanning(9), "same") for _ in range(3)]
+    clean = np.stack(smooth)[..., None]
+    held = np.repeat(clean[:, ::4], 4, axis=1)
+    fitted = baselines.least_squares(smooth, 4)
+    error = {"fitted": np.mean((fitted(held) - clean) ** 2)}
+    for name, method in baselines.interpolators(4).items():
+        error[name] = np.mean((method(held) - clean) ** 2)
+    assert min(error, key=error.get) == "fitted"
+    # Its residual has nothing left that the knots around could tell.
+    residual, knots = (fitted(held) - clean)[:, 100:-100, 0], clean[:, ::4, 0]
+    for phase in (1, 2, 3):
+        wrong = residual[:, phase::4]
+        for shift in (-2, 0, 1, 3):
+            near = knots[:, 25 + shift :][:, : wrong.shape[1]]
+            assert abs(np.mean(wrong * near)) < 0.02 * wrong.std() * near.std() + 1e-9

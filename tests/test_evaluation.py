@@ -39,9 +39,21 @@ def test_files_are_damaged_once_and_alike_for_every_method():
 
     methods = {"x": lambda x: x, "y": lambda x: x}
     scores = evaluation.score_files(methods, files, damage, seed=7)
-    np.testing.assert_array_equal(scores["x"], scores["y"])
-    assert scores["x"].shape == (2,)
-    assert scores["x"][1] - scores["x"][0] == pytest.approx(20, abs=1)
+    np.testing.assert_array_equal(scores["x"]["snr_db"], scores["y"]["snr_db"])
+    assert scores["x"]["snr_db"].shape == (2,)
+    assert scores["x"]["snr_db"][1] - scores["x"]["snr_db"][0] == pytest.approx(20, abs=1)
+
+
+def test_files_are_measured_by_what_is_asked_for_too():
+    files = {"a": np.sin(0.1 * np.arange(500))}
+    hold = evaluation.spectral_measures(4)
+    found = evaluation.score_files(
+        {"quieter": lambda x: x / 10}, files, lambda x, seed: x, seed=1, measures=hold
+    )["quieter"]
+    assert set(found) == {"snr_db", "si_sdr_db", "lsd_below", "lsd_above"}
+    assert found["si_sdr_db"][0] > 100  # a scale is no distortion
+    assert found["snr_db"][0] < 1
+    assert found["lsd_below"][0] > found["lsd_above"][0]  # that is where the sinusoid is
 
 
 def test_a_table_is_sorted_by_its_first_column_and_leaves_gaps_where_nothing_was_measured():
@@ -68,10 +80,12 @@ def test_the_seam_ratio_finds_an_error_at_the_seams_and_only_there():
         return np.where((np.arange(len(signal)) + 4) % 96 < 8, 1.2, 1.1) * signal
 
     methods = {"even": seamless, "worse": worse_at_seams}
-    found = evaluation.seams(methods, clean, clean, 96, width=8)
+    found = evaluation.seams(methods, clean, clean, 96, whole=1.1 * clean, width=8)
     level = 0.1 * np.sqrt(np.mean(clean**2))
     assert found["even"]["seam_ratio"] == pytest.approx(1)
     np.testing.assert_allclose(found["even"]["by_distance"], [level] * 6)
+    assert found["even"]["difference"] == 0
+    assert 0.05 < found["worse"]["difference"] <= 0.1 * np.abs(clean).max() + 1e-9
     # Of the 8 samples next to a seam on either side, 4 are twice as wrong.
     assert found["worse"]["seam_ratio"] == pytest.approx((4 + 1) / 2, rel=0.1)
     np.testing.assert_allclose(found["worse"]["by_distance"][1:], [level] * 5)
@@ -79,12 +93,13 @@ def test_the_seam_ratio_finds_an_error_at_the_seams_and_only_there():
 
 def test_the_distances_from_a_seam_need_whole_groups():
     with pytest.raises(ValueError, match="^frame_length must be a multiple of 2 .* 16, got 100"):
-        evaluation.seams({}, np.zeros(200), np.zeros(200), 100, width=8)
+        evaluation.seams({}, np.zeros(200), np.zeros(200), 100, whole=np.zeros(200))
 
 
 def test_files_are_summed_up_by_mean_spread_and_worst():
-    found = evaluation.per_file({"x": np.array([1.0, 3.0])})
-    assert found == {"x": {"snr_db": 2, "spread_db": 1, "worst_db": 1}}
+    values = {"snr_db": np.array([1.0, 3.0]), "si_sdr_db": np.array([5.0, 7.0])}
+    found = evaluation.per_file({"x": values})
+    assert found == {"x": {"snr_db": 2, "si_sdr_db": 6, "spread_db": 1, "worst_db": 1}}
 
 
 def test_the_worst_waveforms_are_found_by_snr_not_by_error():

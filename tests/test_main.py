@@ -1,5 +1,6 @@
 """Restoring files from the command line: what comes out, and what is said about bad input."""
 
+import json
 import os
 import resource
 import shlex
@@ -8,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import keras
@@ -211,6 +213,12 @@ def test_samples_that_are_not_finite_are_refused_with_their_place(value, capsys)
     assert_refused(capsys, says=says)
 
 
+def test_a_file_without_a_header_is_refused(capsys):
+    Path("bare.raw").write_bytes(b"ab" * 500)
+    says = "input must be a file to read, got 'bare.raw': "
+    assert_refused(capsys, "model.keras", "bare.raw", "out.wav", says=says)
+
+
 def test_paths_that_lead_nowhere_are_refused(capsys):
     Path("sub").mkdir()
     refused = [
@@ -218,10 +226,12 @@ def test_paths_that_lead_nowhere_are_refused(capsys):
         (("model.keras", "sub", "out.wav"), "input must be an audio file, got 'sub': a folder"),
         (("model.keras", "in.wav", "sub"), "output must be a file, got 'sub': a folder"),
         (("model.keras", "in.wav", "no/out.wav"), "output must be a file to write, got 'no/out"),
+        (("model.keras", "in.wav", "/proc/out.wav"), "output must be a file to write, got '/proc/"),
         (("model.keras", "in.wav", "in.wav"), "output must not be the input, got 'in.wav'"),
         (("model.keras", "in.wav", "sub/../in.wav", "--overwrite"), "output must not be the input"),
         (("model.keras", "in.wav", "out.txt"), "output must end in the suffix of an audio format"),
         (("model.keras", "in.wav", "out"), "output must end in the suffix of an audio format"),
+        (("model.keras", "in.wav", "out.raw"), "output must end in the suffix of an audio format"),
         (("model.keras", "in.wav", "out.flac", "--float"), "output must be of a format that holds"),
         (
             ("none.keras", "in.wav", "out.wav"),
@@ -273,6 +283,31 @@ def test_a_model_file_cannot_run_code(capsys):
     says = "model must be a network of this package, got 'evil.keras'"
     assert_refused(capsys, "evil.keras", "in.wav", "out.wav", says=says)
     assert not Path("harm").exists()
+
+
+def test_a_model_file_cannot_name_a_function_to_call(capsys):
+    with zipfile.ZipFile("model.keras") as good, zipfile.ZipFile("evil.keras", "w") as evil:
+        for entry in good.namelist():
+            content = good.read(entry)
+            if entry == "config.json":
+                config = json.loads(content)
+                layer = config["config"]["layers"][1]
+                layer |= {"module": "os", "class_name": "system", "registered_name": None}
+                layer["config"] = {"command": "touch harm"}
+                content = json.dumps(config)
+            evil.writestr(entry, content)
+    says = "model must be a network of this package, got 'evil.keras'"
+    assert_refused(capsys, "evil.keras", "in.wav", "out.wav", says=says)
+    assert not Path("harm").exists()
+
+
+def test_progress_is_shown_on_a_terminal_alone(monkeypatch, capsys):
+    command._progress(0.5)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    for share in (0.5, 1.0):
+        command._progress(share)
+    assert capsys.readouterr().err == "██████████░░░░░░░░░░  50%\r████████████████████ 100%\n"
 
 
 @pytest.mark.parametrize("format", ["wav", "flac"])

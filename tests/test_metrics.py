@@ -108,3 +108,34 @@ def test_bad_input_is_named_in_one_line(signals, message):
     for metric in (metrics.mse, metrics.snr_db, metrics.si_sdr_db):
         with pytest.raises(ValueError, match=f"^{message}"):
             metric(*signals)
+
+
+def naive_distance(reference, estimate, low, high, frame_length):
+    """The formula, frame by frame and bin by bin."""
+    window = [0.5 - 0.5 * np.cos(2 * np.pi * n / frame_length) for n in range(frame_length)]
+    frames = []
+    for start in range(0, len(reference) - frame_length + 1, frame_length // 4):
+        squares = []
+        for k in range(frame_length // 2 + 1):
+            if low <= k / (frame_length // 2) <= high:
+                turn = np.exp(-2j * np.pi * k * np.arange(frame_length) / frame_length)
+                powers = [
+                    abs(sum(window * x[start : start + frame_length] * turn) / sum(window)) ** 2
+                    for x in (reference, estimate)
+                ]
+                squares.append(np.log10((powers[0] + 1e-8) / (powers[1] + 1e-8)) ** 2)
+        frames.append(np.sqrt(np.mean(squares)))
+    return np.mean(frames)
+
+
+@pytest.mark.parametrize("band", [(0.0, 1.0), (0.0, 0.25), (0.25, 1.0)])
+def test_the_log_spectral_distance_is_its_formula(band):
+    found = metrics.log_spectral_distance(REFERENCE, ESTIMATE, band=band, frame_length=16)
+    pairs = zip(REFERENCE[..., 0], ESTIMATE[..., 0], strict=True)
+    expected = [naive_distance(a, b, *band, 16) for a, b in pairs]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_the_log_spectral_distance_of_silence_and_of_a_short_waveform_is_finite():
+    assert metrics.log_spectral_distance(np.zeros(100), np.zeros(100)) == 0
+    assert 0 < metrics.log_spectral_distance(np.ones(5), np.zeros(5)) < 10

@@ -66,9 +66,7 @@ def test_one_batch_can_be_learnt_by_heart_negative_samples_included(build):
     assert estimate.min() < -0.7
 
 
-@builders
-def test_the_declared_receptive_field_is_the_measured_one(build):
-    model = build()
+def assert_receptive_field_is_as_declared(model):
     left, right, stride = framing.receptive_field(model)
     # With positive weights and samples nothing cancels and no rectifier is dead: one sample that
     # changes lights up every sample that depends on it. In silence rounding hides none of them, but
@@ -85,6 +83,11 @@ def test_the_declared_receptive_field_is_the_measured_one(build):
             after = np.asarray(model(changed))[0, :, 0]
             lit += list(np.flatnonzero(after != before) - place - shift)
     assert (max(lit), -min(lit)) == (left, right)
+
+
+@builders
+def test_the_declared_receptive_field_is_the_measured_one(build):
+    assert_receptive_field_is_as_declared(build())
 
 
 @builders

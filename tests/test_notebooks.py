@@ -58,7 +58,7 @@ def test_headings_are_those_of_every_experiment_in_order(name):
 def test_cells_are_short_and_functions_shorter(name):
     code = sources(name, "code")
     lengths = sorted(len([line for line in source.splitlines() if line.strip()]) for source in code)
-    assert 30 <= len(NOTEBOOKS[name].cells) <= 48
+    assert 30 <= len(NOTEBOOKS[name].cells) <= 54
     assert lengths[len(lengths) // 2] <= 6
     for source in code:
         for node in ast.walk(python(source)):
@@ -84,7 +84,7 @@ def test_the_code_is_the_code_whose_run_was_recorded(name):
         f"{name}.ipynb: its code changed after the recorded run; run tests/record.py"
     )
     assert recorded["results"]["profile"] == "full"
-    assert recorded["minutes"] <= 15
+    assert recorded["minutes"] <= 20  # 15 without recordings
 
 
 def numbers(value):
@@ -154,9 +154,14 @@ def test_the_recorded_networks_reach_what_the_project_promises():
     assert min(x for c, x in enumerate(hold["by_cycles"]["mixture"], 1) if c != 5) > 60
     assert min(hold["any_phase"]["mixture"]) > 60
     assert hold["any_hold"]["snr_db"] > 40
-    for results in (noise, hold):
-        others = [row["snr_db"] for name, row in results["recordings"].items() if name != "U-Net"]
-        assert results["recordings"]["U-Net"]["snr_db"] > max(others)
+    for results, ahead_db in ((noise, 7), (hold, 2.5)):
+        files = {name: row["snr_db"] for name, row in results["recordings"].items()}
+        classical = [snr for name, snr in files.items() if name not in record.LEARNT]
+        assert min(files[name] for name in record.LEARNT) > max(classical) + ahead_db
+        frames = results["frames"]
+        assert abs(frames["exact"]["seam_ratio"] - 1) < 0.02
+        assert frames["exact"]["difference"] < 1e-6
+        assert frames["frame by frame"]["difference"] > 1e-3
 
 
 def test_links_between_pages_lead_somewhere():

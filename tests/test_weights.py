@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-import keras
+import numpy as np
 import pytest
+from benchmarks import recordings
+from test_models import assert_receptive_field_is_as_declared
 
-from recon import datasets, evaluation, models
-
-assert models.CropToInput  # importing registers the layers that the files name
+from recon import datasets, evaluation, framing, models
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "recon" / "weights"
 CARDS = {path.stem: json.loads(path.read_text()) for path in sorted(WEIGHTS.glob("*.json"))}
@@ -19,14 +19,44 @@ def test_every_network_has_a_card():
     assert set(CARDS) >= {"noise_reduction", "inverse_quantization"}
 
 
-@pytest.mark.parametrize("name", CARDS)
+SPEECH = [name for name in CARDS if name.startswith("speech")]
+
+
+@pytest.mark.parametrize("name", set(CARDS) - set(SPEECH))
 def test_a_shipped_network_scores_what_its_card_says(name):
     card, path = CARDS[name], WEIGHTS / f"{name}.keras"
-    assert path.stat().st_size < 1.5e6
-    network = keras.saving.load_model(path, safe_mode=True)
     pipeline = getattr(datasets, name)(256, seed=card["test_seed"])
     pair = datasets.take(pipeline, card["test_waveforms"])
-    score = evaluation.score({name: network}, *pair)[name]
+    score = evaluation.score({name: models.load(path)}, *pair)[name]
     # Another processor rounds otherwise; decibels near float32's end move most.
     assert score["gain_db"] == pytest.approx(card["score"]["gain_db"], abs=0.01)
     assert score["snr_db"] == pytest.approx(card["score"]["snr_db"], abs=0.1)
+
+
+@pytest.mark.parametrize("name", SPEECH)
+def test_a_network_for_speech_scores_what_its_card_says_on_notes_that_anyone_can_make(
+    name,
+):
+    card, network = CARDS[name], models.load(WEIGHTS / f"{name}.keras")
+    assert framing.sample_rate(network) == card["sample_rate"] == 8_000
+    assert recordings.check(network, name) == pytest.approx(
+        card["score_on_synthesised_notes_db"], abs=0.01
+    )
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_shipped_network_is_small_and_joins_exactly(name):
+    path = WEIGHTS / f"{name}.keras"
+    assert path.stat().st_size < 1.5e6
+    network = models.load(path)  # which compares the declared receptive field with the layers'
+    left, right, stride = framing.receptive_field(network)
+    signal = np.random.default_rng(0).uniform(-1, 1, 2 * (left + right) + 77).astype(np.float32)
+    whole = np.asarray(network(signal[None, :, None]))[0, :, 0]
+    for chunk_length in (97, 5 * stride, len(signal) + 1):
+        joined = framing.restore(network, signal, chunk_length=chunk_length)
+        np.testing.assert_allclose(joined, whole, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_shipped_network_sees_as_far_as_it_declares(name):
+    assert_receptive_field_is_as_declared(models.load(WEIGHTS / f"{name}.keras"))
