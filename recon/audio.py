@@ -185,17 +185,17 @@ def _reported(verb, path):
         raise AudioError(f"{noun} must be a file to {verb}, got {str(path)!r}: {reason}") from error
 
 
-def load(folder):
+def load(folder, *, sample_rate=None):
     """Read every recording in a folder and its subfolders, of any rate and channel count.
 
     Channels are averaged, each recording is scaled to a peak of 1, so that damage relative to full
-    scale is the same for loud and quiet ones, and those of another rate are converted to the most
-    frequent one. What is skipped or converted is said in a line each. The samples go to a
+    scale is the same for loud and quiet ones, and those of another rate are converted. What is skipped or converted is said in a line each. The samples go to a
     temporary file, at 4 bytes each, that is gone with the process: a corpus does not have to fit
     in memory.
 
     Args:
         folder: path of the folder.
+        sample_rate: Hz, to convert to; None for the one that most recordings have.
 
     Returns:
         ({name: float32 array [n_samples] on disk}, sample_rate_hz), names relative to the folder,
@@ -212,7 +212,9 @@ def load(folder):
                 rates[path] = file.samplerate
         except AudioError as reason:
             skipped.append(str(reason))
-    sample_rate = Counter(sorted(rates.values())).most_common(1)[0][0] if rates else None
+    asked = sample_rate is not None
+    if rates and not asked:
+        sample_rate = Counter(sorted(rates.values())).most_common(1)[0][0]
     with tempfile.TemporaryFile() as store:
         for path, rate in rates.items():
             start = store.tell()
@@ -223,7 +225,7 @@ def load(folder):
                 store.seek(start)
                 continue
             spans[path.relative_to(folder).as_posix()] = start // 4, store.tell() // 4, peak
-            if rate != sample_rate:
+            if rate != sample_rate and not asked:
                 print(f"converted from {rate} to {sample_rate} Hz: {str(path)!r}")
         for reason in skipped:
             print("skipped:", reason)
@@ -253,14 +255,14 @@ def _store_mono(store, path, sample_rate):
 def split(recordings, *, test="*_[0-4].*"):
     """Part recordings by file into training, validation and test, the same way every time.
 
-    Test files are those whose names match `test`: the default is the rule of the Free Spoken Digit
+    Test files are those whose names match one of `test`: the default is the rule of the Free Spoken Digit
     Dataset, whose files end in an index and keep 0 to 4 for testing. Where no name matches, or all
     do, one file in ten is drawn by a hash of its name. Of the others, one in ten, by hash too, is
     for validation. Every part gets at least one file.
 
     Args:
         recordings: dict with at least three entries.
-        test: pattern of file names, as in `fnmatch`.
+        test: pattern of file names, as in `fnmatch`, or several.
 
     Returns:
         Three dicts: training, validation, test.
@@ -272,12 +274,18 @@ def split(recordings, *, test="*_[0-4].*"):
         raise ValueError(f"recordings must be at least 3 to split, got {len(recordings)}")
     order = sorted(recordings, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     tenth = -(-len(order) // 10)
-    held_out = [name for name in order if fnmatch.fnmatch(name.rsplit("/")[-1], test)]
+    patterns = [test] if isinstance(test, str) else test
+    held_out = [name for name in order if matches(name, patterns)]
     if not 0 < len(held_out) <= len(order) - 2:
         held_out = order[:tenth]
     others = [name for name in order if name not in set(held_out)]
     parts = others[tenth:] or others[1:], others[:tenth][: len(others) - 1], held_out
     return tuple({name: recordings[name] for name in sorted(part)} for part in parts)
+
+
+def matches(name, patterns):
+    """Whether the last part of a recording's name is like one of the patterns."""
+    return any(fnmatch.fnmatch(name.rsplit("/")[-1], pattern) for pattern in patterns)
 
 
 def play(sounds, sample_rate):

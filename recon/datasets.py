@@ -96,9 +96,10 @@ def inverse_quantization(
 def crops(recordings, batch_size, *, seed, n_samples, damage):
     """Random crops of recordings, upside down half of the time, damaged as they are drawn.
 
-    Every start of every recording is equally likely; a recording shorter than a crop is followed
-    by silence. Crops are read where the recordings lie: a corpus that `audio.load` left on disk
-    does not have to fit in memory.
+    Every recording is equally likely, and so is every start in it: scores are means over files,
+    and no long file rules. A recording shorter than a crop is followed by silence. Crops are read
+    where the recordings lie: a corpus that `audio.load` left on disk does not have to fit in
+    memory.
 
     Args:
         recordings: {name: float array [samples]}, as `audio.load` returns them.
@@ -118,22 +119,22 @@ def crops(recordings, batch_size, *, seed, n_samples, damage):
     if not recordings:
         raise ValueError("recordings must hold at least one recording, got none")
     arrays = list(recordings.values())
-    starts = np.cumsum([0] + [max(0, len(x) - n_samples) + 1 for x in arrays])
 
-    def cut(draws):
-        block = np.zeros((len(draws), n_samples), np.float32)
-        for row, draw in zip(block, draws, strict=True):
-            place = np.searchsorted(starts, draw, side="right") - 1
-            piece = arrays[place][draw - starts[place] :][:n_samples]
+    def cut(which, places):
+        block = np.zeros((len(which), n_samples), np.float32)
+        for row, samples, place in zip(block, (arrays[i] for i in which), places, strict=True):
+            start = int(place * (max(0, len(samples) - n_samples) + 1))
+            piece = samples[start : start + n_samples]
             row[: len(piece)] = piece
         return block
 
     def clean(seed):
-        seeds = tf.random.split(seed, 2)
-        draws = tf.random.stateless_uniform([BLOCK], seeds[0], 0, int(starts[-1]), tf.int64)
-        block = tf.ensure_shape(tf.numpy_function(cut, [draws], tf.float32), [BLOCK, n_samples])
-        sign = tf.cast(tf.random.stateless_uniform([BLOCK, 1], seeds[1]) < 0.5, tf.float32)
-        return (2 * sign - 1) * block
+        seeds = tf.random.split(seed, 3)
+        which = tf.random.stateless_uniform([BLOCK], seeds[0], 0, len(arrays), tf.int32)
+        places = tf.random.stateless_uniform([BLOCK], seeds[1], dtype=tf.float64)
+        block = tf.numpy_function(cut, [which, places], tf.float32)
+        sign = tf.cast(tf.random.stateless_uniform([BLOCK, 1], seeds[2]) < 0.5, tf.float32)
+        return (2 * sign - 1) * tf.ensure_shape(block, [BLOCK, n_samples])
 
     return _pipeline(batch_size, seed, clean, damage)
 

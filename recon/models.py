@@ -394,7 +394,13 @@ def denoiser(*, channels=48, dilations=SPEECH, front=16, sample_rate=None, name=
 
 
 def interpolator(
-    *, hold_length, channels=48, dilations=SPEECH, sample_rate=None, name="interpolator"
+    *,
+    hold_length,
+    keep_knots=True,
+    channels=48,
+    dilations=SPEECH,
+    sample_rate=None,
+    name="interpolator",
 ):
     """Recordings quantized in time: the samples between the knots; the knots stay as they are.
 
@@ -404,6 +410,7 @@ def interpolator(
 
     Args:
         hold_length: samples per knot, at least 2; the first sample is a knot.
+        keep_knots: False where a low-pass has been at the knots, so that they need restoring too.
         channels: of the dilated network, which works on positions of at least 4 samples.
         dilations: of its blocks.
         sample_rate: Hz, of the recordings that it is for; saved with the model.
@@ -422,11 +429,12 @@ def interpolator(
     padded = PadToMultiple(together * hold_length)(signal)
     knots = layers.MaxPooling1D(1, strides=hold_length)(padded)  # every hold_length-th sample
     x = layers.Reshape((-1, together))(knots)
-    between = together * (hold_length - 1)
-    x = layers.Add()(
-        [_convolution(between, 33)(x), _convolution(between, 3)(_dilated(x, channels, dilations))]
-    )
-    x = layers.Concatenate()([knots, layers.Reshape((-1, hold_length - 1))(x)])
+    written = hold_length - 1 if keep_knots else hold_length  # samples per knot
+    linear = _convolution(together * written, 33)(x)
+    x = _convolution(together * written, 3)(_dilated(x, channels, dilations))
+    x = layers.Reshape((-1, written))(layers.Add()([linear, x]))
+    if keep_knots:
+        x = layers.Concatenate()([knots, x])
     return _same_length(signal, layers.Reshape((-1, 1))(x), name, sample_rate)
 
 

@@ -1,12 +1,11 @@
 """Train the networks for speech that ship in recon/weights.
 
-    python tests/speech.py FOLDER [NAME ...] [--without SPEAKER]
+    python tests/speech.py FOLDER [NAME ...]
 
 FOLDER holds the Free Spoken Digit Dataset (github.com/Jakobovski/free-spoken-digit-dataset,
 CC BY-SA 4.0). Each network trains on the training part of its files, keeps the weights that are
 best on the validation part, and goes to runs/NAME.keras with its curves beside it. Test files
-(index 0 to 4) are not touched here; tests/benchmarks/recordings.py scores and publishes. With
---without, all files of one speaker are left out, to measure on a voice that was never heard.
+(index 0 to 4) are not touched here; tests/benchmarks/recordings.py scores and publishes.
 """
 
 import argparse
@@ -33,21 +32,21 @@ BUILD = {"speech_denoise_8k": partial(models.denoiser, sample_rate=RATE)} | {
     f"speech_hold{r}_8k": partial(models.interpolator, hold_length=r, sample_rate=RATE)
     for r in (2, 4, 6)
 }
-STEPS = {"speech_denoise_8k": 9_000, "speech_hold2_8k": 10_000, "speech_hold4_8k": 12_000}
+STEPS = {"speech_denoise_8k": 9_000, "speech_hold2_8k": 11_000, "speech_hold4_8k": 15_000}
 STEPS |= {"speech_hold6_8k": 12_000}
+BATCH_SIZE, N_SAMPLES, VALIDATION_CROPS = 16, 1_024, 512
 SEED, VALIDATION_SEED, TEST_SEED = 1, 2, 3
 
 
-def train(name, parts, path, steps):
+def train(build, damage, parts, path, steps):
     """Train one network on parts (training, validation); returns it and what `fit` returned."""
-    damage = DAMAGE[name]
     keras.utils.set_random_seed(SEED)
-    network = BUILD[name]()
-    crops = partial(datasets.crops, n_samples=1_024, damage=damage)
-    held_back = datasets.take(crops(parts[1], 32, seed=VALIDATION_SEED), 512)
+    network = build()
+    crops = partial(datasets.crops, n_samples=N_SAMPLES, damage=damage)
+    held_back = datasets.take(crops(parts[1], 32, seed=VALIDATION_SEED), VALIDATION_CROPS)
     record = training.fit(
         network,
-        crops(parts[0], 16, seed=SEED),
+        crops(parts[0], BATCH_SIZE, seed=SEED),
         held_back,
         steps=steps,
         path=path,
@@ -57,25 +56,14 @@ def train(name, parts, path, steps):
     return network, record
 
 
-def spoken_by(name, speaker):
-    """Whether a file of the dataset, DIGIT_SPEAKER_INDEX.wav, is one speaker's."""
-    return speaker in name.rsplit("/")[-1].split("_")
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("names", nargs="*", default=list(BUILD))
-    parser.add_argument("--without", metavar="SPEAKER")
     options = parser.parse_args()
     recordings, _ = audio.load(options.folder)
-    heard = {
-        name: samples
-        for name, samples in recordings.items()
-        if not (options.without and spoken_by(name, options.without))
-    }
     for name in options.names:
-        suffix = f"-without-{options.without}" if options.without else ""
-        path = Path("runs") / f"{name}{suffix}.keras"
-        _, record = train(name, audio.split(heard), path, STEPS[name])
+        path = Path("runs") / f"{name}.keras"
+        parts = audio.split(recordings)
+        _, record = train(BUILD[name], DAMAGE[name], parts, path, STEPS[name])
         path.with_suffix(".json").write_text(json.dumps(record))

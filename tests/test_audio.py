@@ -77,6 +77,19 @@ def test_the_digits_rule_keeps_index_0_to_4_for_testing():
     assert len(training) + len(validation) + len(test) == len(names)
 
 
+def test_a_rate_that_is_asked_for_is_the_rate_of_all(folder, capsys):
+    recordings, sample_rate = audio.load(folder, sample_rate=4_000)
+    assert sample_rate == 4_000
+    assert {len(samples) for samples in recordings.values()} == {200}
+    assert capsys.readouterr().out == ""
+
+
+def test_test_files_may_be_like_any_of_several_patterns():
+    names = ["a/p1_1.wav", "a/p1_2.wav", "b/p2_1.wav", "b/p2_2.wav", "c/p3_1.wav", "c/p3_2.wav"]
+    _, _, test = audio.split(dict.fromkeys(names), test=["p1_*", "p3_2.*"])
+    assert list(test) == ["a/p1_1.wav", "a/p1_2.wav", "c/p3_2.wav"]
+
+
 @pytest.mark.parametrize("count", [3, 4, 10, 57])
 def test_other_folders_are_split_by_name_alone(count):
     names = [f"song {i}.flac" for i in range(count)]

@@ -25,6 +25,9 @@ BUILDERS = {
     "interpolator": lambda: models.interpolator(hold_length=4, channels=8, dilations=(1, 2, 4)),
     "interpolator of two": lambda: models.interpolator(hold_length=2, channels=8, dilations=(1, 2)),
     "interpolator of three": lambda: models.interpolator(hold_length=3, channels=8, dilations=(3,)),
+    "interpolator of low-passed knots": lambda: models.interpolator(
+        hold_length=3, keep_knots=False, channels=8, dilations=(1, 2)
+    ),
     "mixture of low rank": lambda: models.mixture(frame_length=32, hold_length=1, rank=8),
 }
 builders = pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
@@ -102,7 +105,9 @@ def test_a_shift_by_the_stride_shifts_the_output_alike(build):
     )
 
 
-@pytest.mark.parametrize("name", ["denoiser", "interpolator"])
+@pytest.mark.parametrize(
+    "name", ["denoiser", "interpolator", "interpolator of low-passed knots"]
+)
 def test_twice_as_loud_is_answered_twice_as_loud(name):
     model, signal = BUILDERS[name](), waves(2, 300)
     for factor in (1e-2, 2.0, 100.0):
@@ -122,6 +127,11 @@ def test_an_interpolator_reads_the_knots_alone_and_keeps_them(hold_length):
     mixed = np.where(knots[:, None], signal, other)
     np.testing.assert_array_equal(model(signal), model(mixed))
     np.testing.assert_array_equal(np.asarray(model(signal))[0, knots], signal[0, knots])
+
+
+def test_an_interpolator_may_change_knots_that_were_low_passed():
+    model, signal = BUILDERS["interpolator of low-passed knots"](), waves(1, 99)
+    assert np.all(np.asarray(model(signal))[0, ::3] != signal[0, ::3])
 
 
 def test_the_sample_rate_is_saved_with_the_model(tmp_path):

@@ -1,0 +1,117 @@
+"""Restore every r-th sample of recordings, as published work on audio super-resolution scores it.
+
+    python tests/benchmarks/super_resolution.py FOLDER TITLE --test PATTERN ... [--only PATTERN ...]
+
+Trains a network per ratio on the files of FOLDER that are like --only and not like --test, once
+without and once with the low-pass that Kuleshov, Enam and Ermon put before the decimation; scores
+it on the others beside the untouched steps, the cubic spline and the best linear interpolator; and
+writes all of it to docs/results/super_resolution.json under TITLE. docs/recordings.md says which
+commands made the table there, and which would repeat the published ones.
+"""
+
+import argparse
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import numpy as np  # noqa: E402
+import speech  # noqa: E402
+from record import rounded  # noqa: E402
+from scipy import signal  # noqa: E402
+
+from recon import audio, baselines, corruptors, datasets, evaluation, metrics, models  # noqa: E402
+
+RESULTS = ROOT / "docs" / "results" / "super_resolution.json"
+FRAME_S = 0.128  # of the log-spectral distance: 2,048 samples at 16 kHz, as in the publication
+REACH = 512  # samples on either side after which the low-pass has died away
+
+
+def low_passed_hold(ratio):
+    """Damage: a Chebyshev low-pass of order 8 run forwards and backwards, then every r-th sample.
+
+    What `scipy.signal.decimate` does by default, as one symmetric convolution.
+    """
+    import tensorflow as tf
+
+    filtering = signal.cheby1(8, 0.05, 0.8 / ratio, output="sos")
+    impulse = np.zeros(2 * REACH + 1)
+    impulse[REACH] = 1
+    kernel = signal.sosfiltfilt(filtering, impulse, padlen=0).astype(np.float32)[:, None, None]
+
+    def damage(clean, seed):
+        low = tf.nn.conv1d(tf.cast(clean, tf.float32)[..., None], kernel, 1, "SAME")[..., 0]
+        return corruptors.sample_and_hold(low, ratio)
+
+    return damage
+
+
+def compare(parts, sample_rate, ratio, low_pass, steps):
+    """Train a network and score it beside what needs no learning; returns the scores."""
+    damage = low_passed_hold(ratio) if low_pass else datasets.hold(ratio)
+    build = partial(
+        models.interpolator, hold_length=ratio, keep_knots=not low_pass, sample_rate=sample_rate
+    )
+    path = ROOT / "runs" / "super_resolution.keras"
+    network, record = speech.train(build, damage, parts, path, steps)
+    known = baselines.interpolators(ratio)
+    methods = {name: known[name] for name in ("step-hold", "cubic spline")}
+    if not low_pass:
+        methods["best linear"] = baselines.least_squares(parts[0].values(), ratio)
+    distance = partial(
+        metrics.log_spectral_distance, frame_length=2 * round(FRAME_S * sample_rate / 2)
+    )
+    files = evaluation.score_files(
+        methods | {"network": network},
+        parts[2],
+        damage,
+        seed=speech.TEST_SEED,
+        measures={"lsd": distance},
+    )
+    about = {"steps": steps, "seconds": record["seconds"], "parameters": record["parameters"]}
+    return about | {"scores": evaluation.per_file(files)}
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("title", help="of the row, such as 'one speaker'")
+    parser.add_argument("--test", nargs="+", required=True, metavar="PATTERN")
+    parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN")
+    parser.add_argument("--ratios", nargs="+", type=int, default=[2, 4, 6])
+    parser.add_argument("--sample-rate", type=int, help="to convert to, Hz")
+    parser.add_argument("--steps", type=int, default=2_400, help="of training, per network")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    recordings, sample_rate = audio.load(options.folder, sample_rate=options.sample_rate)
+    chosen = {name: x for name, x in recordings.items() if audio.matches(name, options.only)}
+    if not any(audio.matches(name, options.test) for name in chosen):
+        parser.error(f"--test must match a recording, got {options.test}")
+    parts = audio.split(chosen, test=options.test)
+    results = json.loads(options.results.read_text()) if options.results.exists() else {}
+    rows = results[options.title] = {
+        "files": [len(part) for part in parts],
+        "sample_rate": sample_rate,
+        "no low-pass": {},
+        "low-pass": {},
+    }
+    for protocol in ("no low-pass", "low-pass"):
+        for ratio in options.ratios:
+            scores = compare(parts, sample_rate, ratio, protocol == "low-pass", options.steps)
+            rows[protocol][str(ratio)] = rounded(scores)
+            print(f"{options.title}, {protocol}, ratio {ratio}")
+            print(evaluation.table(scores["scores"], COLUMNS), flush=True)
+            options.results.write_text(json.dumps(results, indent=1) + "\n")
+
+
+COLUMNS = {
+    "snr_db": ("mean SNR per file, dB", ".1f"),
+    "worst_db": ("worst file, dB", ".1f"),
+    "lsd": ("LSD", ".2f"),
+}
+
+if __name__ == "__main__":
+    main()
