@@ -189,9 +189,10 @@ def load(folder, *, sample_rate=None):
     """Read every recording in a folder and its subfolders, of any rate and channel count.
 
     Channels are averaged, each recording is scaled to a peak of 1, so that damage relative to full
-    scale is the same for loud and quiet ones, and those of another rate are converted. What is skipped or converted is said in a line each. The samples go to a
-    temporary file, at 4 bytes each, that is gone with the process: a corpus does not have to fit
-    in memory.
+    scale is the same for loud and quiet ones, and those of another rate are converted. What is
+    skipped is said in a line each, and what is converted unless a rate was asked for. The samples
+    go to a temporary file, at 4 bytes each, that is gone with the process: a corpus does not have
+    to fit in memory.
 
     Args:
         folder: path of the folder.
@@ -255,10 +256,10 @@ def _store_mono(store, path, sample_rate):
 def split(recordings, *, test="*_[0-4].*"):
     """Part recordings by file into training, validation and test, the same way every time.
 
-    Test files are those whose names match one of `test`: the default is the rule of the Free Spoken Digit
-    Dataset, whose files end in an index and keep 0 to 4 for testing. Where no name matches, or all
-    do, one file in ten is drawn by a hash of its name. Of the others, one in ten, by hash too, is
-    for validation. Every part gets at least one file.
+    Test files are those whose names match one of `test`: the default is the rule of the Free
+    Spoken Digit Dataset, whose files end in an index and keep 0 to 4 for testing. Where no name
+    matches, or all do, one file in ten is drawn by a hash of its name. Of the others, one in ten,
+    by hash too, is for validation. Every part gets at least one file.
 
     Args:
         recordings: dict with at least three entries.

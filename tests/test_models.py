@@ -105,9 +105,7 @@ def test_a_shift_by_the_stride_shifts_the_output_alike(build):
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["denoiser", "interpolator", "interpolator of low-passed knots"]
-)
+@pytest.mark.parametrize("name", ["denoiser", "interpolator", "interpolator of low-passed knots"])
 def test_twice_as_loud_is_answered_twice_as_loud(name):
     model, signal = BUILDERS[name](), waves(2, 300)
     for factor in (1e-2, 2.0, 100.0):
