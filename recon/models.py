@@ -397,8 +397,8 @@ def interpolator(
     *,
     hold_length,
     keep_knots=True,
-    channels=48,
-    dilations=SPEECH,
+    channels=64,
+    dilations=(1, 2, 4, 8, 16) * 2,
     sample_rate=None,
     name="interpolator",
 ):
@@ -411,8 +411,9 @@ def interpolator(
     Args:
         hold_length: samples per knot, at least 2; the first sample is a knot.
         keep_knots: False where a low-pass has been at the knots, so that they need restoring too.
-        channels: of the dilated network, which works on positions of at least 4 samples.
-        dilations: of its blocks.
+        channels: of the dilated network, which works on positions of some 8 samples, coarser than
+            a denoiser's: fewer positions pay for more channels.
+        dilations: of its blocks; the default sees 70 ms to either side at 8 kHz.
         sample_rate: Hz, of the recordings that it is for; saved with the model.
         name: of the model.
 
@@ -425,7 +426,7 @@ def interpolator(
     TensorShape([2, 1001, 1])
     """
     signal = keras.Input((None, 1))
-    together = -(-4 // hold_length)  # knots that share a position
+    together = max(1, round(8 / hold_length))  # knots that share a position
     padded = PadToMultiple(together * hold_length)(signal)
     knots = layers.MaxPooling1D(1, strides=hold_length)(padded)  # every hold_length-th sample
     x = layers.Reshape((-1, together))(knots)

@@ -32,8 +32,8 @@ BUILD = {"speech_denoise_8k": partial(models.denoiser, sample_rate=RATE)} | {
     f"speech_hold{r}_8k": partial(models.interpolator, hold_length=r, sample_rate=RATE)
     for r in (2, 4, 6)
 }
-STEPS = {"speech_denoise_8k": 9_000, "speech_hold2_8k": 11_000, "speech_hold4_8k": 15_000}
-STEPS |= {"speech_hold6_8k": 12_000}
+STEPS = {"speech_denoise_8k": 9_000, "speech_hold2_8k": 14_000, "speech_hold4_8k": 22_000}
+STEPS |= {"speech_hold6_8k": 10_000}
 BATCH_SIZE, N_SAMPLES, VALIDATION_CROPS = 16, 1_024, 512
 SEED, VALIDATION_SEED, TEST_SEED = 1, 2, 3
 

@@ -8,9 +8,10 @@ import pytest
 from benchmarks import recordings
 from test_models import assert_receptive_field_is_as_declared
 
-from recon import datasets, evaluation, framing, models
+from recon import audio, datasets, evaluation, framing, models, settings
 
-WEIGHTS = Path(__file__).resolve().parent.parent / "recon" / "weights"
+ROOT = Path(__file__).resolve().parent.parent
+WEIGHTS, RESULTS = ROOT / "recon" / "weights", ROOT / "docs" / "results"
 CARDS = {path.stem: json.loads(path.read_text()) for path in sorted(WEIGHTS.glob("*.json"))}
 
 
@@ -42,6 +43,52 @@ def test_a_network_for_speech_scores_what_its_card_says_on_notes_that_anyone_can
     assert recordings.check(network, name) == pytest.approx(
         card["score_on_synthesised_notes_db"], abs=0.01
     )
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The test part of the spoken digits, where RECON_RECORDINGS names their folder."""
+    if not settings.recordings():
+        pytest.skip("RECON_RECORDINGS names no folder")
+    test = audio.split(audio.load(settings.recordings())[0])[2]
+    if len(test) != 300:
+        pytest.skip("RECON_RECORDINGS does not hold the Free Spoken Digit Dataset")
+    return test
+
+
+@pytest.mark.parametrize("name", SPEECH)
+def test_a_network_for_speech_scores_what_its_card_says_on_the_digits(name, digits):
+    network = models.load(WEIGHTS / f"{name}.keras")
+    damage = recordings.speech.DAMAGE[name]
+    seed = recordings.speech.TEST_SEED
+    files = evaluation.score_files({name: network}, digits, damage, seed=seed)
+    score = CARDS[name]["score"]["snr_db"]
+    assert files[name]["snr_db"].mean() == pytest.approx(score, abs=0.01)
+
+
+def test_the_networks_for_speech_reach_what_the_project_promises():
+    results = json.loads((RESULTS / "recordings.json").read_text())
+    assert set(results) == set(SPEECH)
+    lead = {}
+    for name, record in results.items():
+        scores = {method: row["snr_db"] for method, row in record["scores"].items()}
+        lead[name] = scores.pop("network") - max(scores.values())
+        assert record["times_real_time"] > 30
+        assert CARDS[name]["training_seconds"] <= 1200
+    assert lead["speech_hold2_8k"] > 2
+    assert lead["speech_hold4_8k"] > 3
+    assert lead["speech_hold6_8k"] > 2.5
+    assert results["speech_denoise_8k"]["undamaged"]["mean_db"] > 30
+    denoisers = json.loads((RESULTS / "denoisers.json").read_text())["scores"]
+    ours = denoisers.pop("speech_denoise_8k")["snr_db"]
+    assert ours > 17.5
+    assert ours > 3 + max(row["snr_db"] for row in denoisers.values())
+    assert lead["speech_denoise_8k"] > 3
+    unseen = json.loads((RESULTS / "super_resolution.json").read_text())["unseen speaker"]
+    for rows in unseen["no low-pass"].values():
+        scores = rows["scores"]
+        assert scores["network"]["snr_db"] > 1 + scores["cubic spline"]["snr_db"]
+        assert scores["network"]["snr_db"] > 1 + scores["best linear"]["snr_db"]
 
 
 @pytest.mark.parametrize("name", CARDS)
