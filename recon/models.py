@@ -397,8 +397,9 @@ def interpolator(
     *,
     hold_length,
     keep_knots=True,
-    channels=64,
-    dilations=(1, 2, 4, 8, 16) * 2,
+    position=4,
+    channels=48,
+    dilations=SPEECH,
     sample_rate=None,
     name="interpolator",
 ):
@@ -411,9 +412,10 @@ def interpolator(
     Args:
         hold_length: samples per knot, at least 2; the first sample is a knot.
         keep_knots: False where a low-pass has been at the knots, so that they need restoring too.
-        channels: of the dilated network, which works on positions of some 8 samples, coarser than
-            a denoiser's: fewer positions pay for more channels.
-        dilations: of its blocks; the default sees 70 ms to either side at 8 kHz.
+        position: samples, at least hold_length, that make one position of the dilated network.
+            Twice as many pay for more channels and learn faster, and end lower.
+        channels: of the dilated network.
+        dilations: of its blocks.
         sample_rate: Hz, of the recordings that it is for; saved with the model.
         name: of the model.
 
@@ -426,7 +428,7 @@ def interpolator(
     TensorShape([2, 1001, 1])
     """
     signal = keras.Input((None, 1))
-    together = max(1, round(8 / hold_length))  # knots that share a position
+    together = max(1, round(position / hold_length))  # knots that share a position
     padded = PadToMultiple(together * hold_length)(signal)
     knots = layers.MaxPooling1D(1, strides=hold_length)(padded)  # every hold_length-th sample
     x = layers.Reshape((-1, together))(knots)
@@ -467,6 +469,28 @@ def _same_length(signal, estimate, name, sample_rate=None):
     """The model from `signal` to `estimate`, cropped to the signal's length."""
     field = receptive_field(keras.Model(signal, estimate))
     return keras.Model(signal, CropToInput(field, sample_rate)(estimate, signal), name=name)
+
+
+def copy(model, *, sample_rate, name):
+    """The same network with the same weights, for recordings of another rate.
+
+    Args:
+        model: what `denoiser` or `interpolator` built, or `load` read.
+        sample_rate: Hz, of the recordings that the copy is for; saved with it.
+        name: of the copy.
+
+    Returns:
+        keras.Model that shares nothing with `model`.
+    """
+
+    def remake(layer):
+        changed = {"sample_rate": sample_rate} if isinstance(layer, CropToInput) else {}
+        return type(layer).from_config(layer.get_config() | changed)
+
+    twin = keras.models.clone_model(model, clone_function=remake)
+    twin = keras.Model(twin.inputs[0], twin.outputs[0], name=name)
+    twin.set_weights(model.get_weights())
+    return twin
 
 
 def load(path):

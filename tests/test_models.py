@@ -138,6 +138,20 @@ def test_the_sample_rate_is_saved_with_the_model(tmp_path):
     assert framing.sample_rate(models.unet(channels=(4, 4))) is None
 
 
+@pytest.mark.parametrize("name", ["denoiser", "interpolator"])
+def test_a_copy_for_another_rate_is_the_same_network_and_shares_nothing(name, tmp_path):
+    model, signal = BUILDERS[name](), waves(2, 100)
+    before = np.asarray(model(signal))
+    twin = models.copy(model, sample_rate=16_000, name="twin")
+    np.testing.assert_array_equal(twin(signal), before)
+    assert framing.sample_rate(twin) == 16_000
+    assert framing.receptive_field(twin) == framing.receptive_field(model)
+    twin.set_weights([0 * weights for weights in twin.get_weights()])
+    np.testing.assert_array_equal(model(signal), before)
+    twin.save(tmp_path / "twin.keras")
+    assert models.load(tmp_path / "twin.keras").name == "twin"
+
+
 @pytest.mark.parametrize(
     "layer", [layers.GlobalAveragePooling1D(keepdims=True), layers.LayerNormalization(axis=1)]
 )

@@ -53,7 +53,11 @@ def compare(parts, sample_rate, ratio, low_pass, steps):
     """Train a network and score it beside what needs no learning; returns the scores."""
     damage = low_passed_hold(ratio) if low_pass else datasets.hold(ratio)
     build = partial(
-        models.interpolator, hold_length=ratio, keep_knots=not low_pass, sample_rate=sample_rate
+        models.interpolator,
+        hold_length=ratio,
+        keep_knots=not low_pass,
+        sample_rate=sample_rate,
+        **speech.COARSE,
     )
     path = ROOT / "runs" / "super_resolution.keras"
     network, record = speech.train(build, damage, parts, path, steps)
@@ -83,7 +87,7 @@ def main(arguments=None):
     parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN")
     parser.add_argument("--ratios", nargs="+", type=int, default=[2, 4, 6])
     parser.add_argument("--sample-rate", type=int, help="to convert to, Hz")
-    parser.add_argument("--steps", type=int, default=2_400, help="of training, per network")
+    parser.add_argument("--steps", type=int, default=1_600, help="of training, per network")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     recordings, sample_rate = audio.load(options.folder, sample_rate=options.sample_rate)
