@@ -7,9 +7,14 @@ import ast
 import re
 from pathlib import Path
 
+import nbclient
 import nbformat
+import numpy as np
 import pytest
 import record
+import soundfile
+
+from recon import signals
 
 ROOT = record.ROOT
 NOTEBOOKS = {path.stem: nbformat.read(path, 4) for path in sorted(ROOT.glob("*.ipynb"))}
@@ -85,6 +90,52 @@ def test_the_code_is_the_code_whose_run_was_recorded(name):
     )
     assert recorded["results"]["profile"] == "full"
     assert recorded["minutes"] <= 20  # 15 without recordings
+
+
+@pytest.fixture
+def folder_of_anything(tmp_path):
+    """Recordings of two rates and channel counts, and four files that are of no use."""
+    for i, notes in enumerate(signals.notes(7, 6_000, 16_000, (1, 2)).numpy()):
+        soundfile.write(tmp_path / f"note {i}.wav", notes, 16_000)
+    for i, notes in enumerate(signals.notes(2, 16_000, 44_100, (3, 4)).numpy()):
+        stereo = np.stack([notes, 0.5 * notes], axis=1)
+        soundfile.write(tmp_path / f"stereo {i}.flac", stereo, 44_100)
+    soundfile.write(tmp_path / "short.wav", notes[:50], 16_000)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(6_000), 16_000)
+    whole = (tmp_path / "note 0.wav").read_bytes()
+    (tmp_path / "corrupt.wav").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "notes.txt").write_text("not audio")
+    return tmp_path
+
+
+@notebooks
+def test_sections_9_and_10_take_a_folder_of_anything_and_say_what_they_did(
+    name, folder_of_anything, monkeypatch
+):
+    monkeypatch.setenv("RECON_RECORDINGS", str(folder_of_anything))
+    monkeypatch.setenv("RECON_PROFILE", "quick")
+    chosen, section = nbformat.v4.new_notebook(), 0
+    for cell in NOTEBOOKS[name].cells:
+        headings = re.findall(r"^## (\d+)", cell.source, flags=re.MULTILINE)
+        if cell.cell_type == "markdown":
+            section = int(headings[-1]) if headings else section
+        elif section in (1, 9, 10) or cell.source.startswith("LOG = "):
+            chosen.cells.append(cell.copy())
+    nbclient.NotebookClient(
+        chosen, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}, timeout=300
+    ).execute()
+    said = "".join(
+        output.get("text", "") for cell in chosen.cells for output in cell.get("outputs", [])
+    )
+    assert said.count("converted from 44100 to 16000 Hz") == 2
+    for file, why in {
+        "silent": "not be silent",
+        "corrupt": "be complete",
+        "notes": "be a file",
+    }.items():
+        assert re.search(f"skipped: input must {why}.*{file}", said), file
+    assert "shorter than a crop, so followed by silence: 1 short.wav" in said
+    assert re.search(r"restored.wav: \d+\.\d s restored", said)
 
 
 def numbers(value):
