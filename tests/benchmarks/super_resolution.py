@@ -26,6 +26,7 @@ from scipy import signal  # noqa: E402
 from recon import audio, baselines, corruptors, datasets, evaluation, metrics, models  # noqa: E402
 
 RESULTS = ROOT / "docs" / "results" / "super_resolution.json"
+PROTOCOLS = ("no low-pass", "low-pass")
 FRAME_S = 0.128  # of the log-spectral distance: 2,048 samples at 16 kHz, as in the publication
 REACH = 512  # samples on either side after which the low-pass has died away
 
@@ -85,6 +86,7 @@ def main(arguments=None):
     parser.add_argument("title", help="of the row, such as 'one speaker'")
     parser.add_argument("--test", nargs="+", required=True, metavar="PATTERN")
     parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN")
+    parser.add_argument("--protocols", nargs="+", default=PROTOCOLS, choices=PROTOCOLS)
     parser.add_argument("--ratios", nargs="+", type=int, default=[2, 4, 6])
     parser.add_argument("--sample-rate", type=int, help="to convert to, Hz")
     parser.add_argument("--steps", type=int, default=1_600, help="of training, per network")
@@ -96,13 +98,9 @@ def main(arguments=None):
         parser.error(f"--test must match a recording, got {options.test}")
     parts = audio.split(chosen, test=options.test)
     results = json.loads(options.results.read_text()) if options.results.exists() else {}
-    rows = results[options.title] = {
-        "files": [len(part) for part in parts],
-        "sample_rate": sample_rate,
-        "no low-pass": {},
-        "low-pass": {},
-    }
-    for protocol in ("no low-pass", "low-pass"):
+    rows = results.setdefault(options.title, {protocol: {} for protocol in PROTOCOLS})
+    rows |= {"files": [len(part) for part in parts], "sample_rate": sample_rate}
+    for protocol in options.protocols:
         for ratio in options.ratios:
             scores = compare(parts, sample_rate, ratio, protocol == "low-pass", options.steps)
             rows[protocol][str(ratio)] = rounded(scores)
