@@ -119,8 +119,10 @@ def test_sections_9_and_10_take_a_folder_of_anything_and_say_what_they_did(
         headings = re.findall(r"^## (\d+)", cell.source, flags=re.MULTILINE)
         if cell.cell_type == "markdown":
             section = int(headings[-1]) if headings else section
-        elif section in (1, 9, 10) or cell.source.startswith("LOG = "):
+        elif section in (1, 9, 10):
             chosen.cells.append(cell.copy())
+        elif cell.source.startswith("LOG = "):  # the one name of section 6 that section 10 uses
+            chosen.cells.append(nbformat.v4.new_code_cell(cell.source.splitlines()[0]))
     nbclient.NotebookClient(
         chosen, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}, timeout=300
     ).execute()
