@@ -412,8 +412,8 @@ def interpolator(
     Args:
         hold_length: samples per knot, at least 2; the first sample is a knot.
         keep_knots: False where a low-pass has been at the knots, so that they need restoring too.
-        position: samples, at least hold_length, that make one position of the dilated network.
-            Twice as many pay for more channels and learn faster, and end lower.
+        position: samples that make one position of the dilated network, rounded to whole knots, at
+            least one. Coarser positions leave time for more channels.
         channels: of the dilated network.
         dilations: of its blocks.
         sample_rate: Hz, of the recordings that it is for; saved with the model.

@@ -28,7 +28,11 @@ DAMAGE = {
         stddev=(0.005, 0.1), impulse_rate=(0.0, 0.01), impulse_amplitude=0.5, logarithmic=True
     )
 } | {f"speech_hold{r}_8k": datasets.hold(r) for r in (2, 4, 6)}
-COARSE = {"position": 8, "channels": 64, "dilations": (1, 2, 4, 8, 16) * 2}  # learns faster
+COARSE = {
+    "position": 8,
+    "channels": 64,
+    "dilations": (1, 2, 4, 8, 16) * 2,
+}  # 0.6 of the time per step
 BUILD = {
     "speech_denoise_8k": partial(models.denoiser, sample_rate=RATE),
     "speech_hold2_8k": partial(models.interpolator, hold_length=2, sample_rate=RATE, **COARSE),
@@ -65,8 +69,8 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", default=list(BUILD))
     options = parser.parse_args()
     recordings, _ = audio.load(options.folder)
+    parts = audio.split(recordings)
     for name in options.names:
         path = Path("runs") / f"{name}.keras"
-        parts = audio.split(recordings)
         _, record = train(BUILD[name], DAMAGE[name], parts, path, STEPS[name])
         path.with_suffix(".json").write_text(json.dumps(record))

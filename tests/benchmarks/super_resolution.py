@@ -6,7 +6,7 @@ Trains a network per ratio on the files of FOLDER that are like --only and not l
 without and once with the low-pass that Kuleshov, Enam and Ermon put before the decimation; scores
 it on the others beside the untouched steps, the cubic spline and the best linear interpolator; and
 writes all of it to docs/results/super_resolution.json under TITLE. docs/recordings.md says which
-commands made the table there, and which would repeat the published ones.
+commands would repeat the published table.
 """
 
 import argparse
