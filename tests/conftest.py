@@ -2,7 +2,15 @@
 
 import os
 
+import pytest
+
 os.environ["RECON_PROFILE"] = "quick"
-os.environ.pop("RECON_RECORDINGS", None)
+RECORDINGS = os.environ.pop("RECON_RECORDINGS", None)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["MPLBACKEND"] = "agg"
+
+
+@pytest.fixture(scope="session")
+def recordings_folder():
+    """What RECON_RECORDINGS named, for the one test that scores on the digits themselves."""
+    return RECORDINGS

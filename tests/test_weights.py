@@ -8,7 +8,7 @@ import pytest
 from benchmarks import recordings
 from test_models import assert_receptive_field_is_as_declared
 
-from recon import audio, datasets, evaluation, framing, models, settings
+from recon import audio, datasets, evaluation, framing, models
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS, RESULTS = ROOT / "recon" / "weights", ROOT / "docs" / "results"
@@ -46,11 +46,11 @@ def test_a_network_for_speech_scores_what_its_card_says_on_notes_that_anyone_can
 
 
 @pytest.fixture(scope="session")
-def digits():
+def digits(recordings_folder):
     """The test part of the spoken digits, where RECON_RECORDINGS names their folder."""
-    if not settings.recordings():
+    if not recordings_folder:
         pytest.skip("RECON_RECORDINGS names no folder")
-    test = audio.split(audio.load(settings.recordings())[0])[2]
+    test = audio.split(audio.load(recordings_folder)[0])[2]
     if len(test) != 300:
         pytest.skip("RECON_RECORDINGS does not hold the Free Spoken Digit Dataset")
     return test
