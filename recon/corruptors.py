@@ -78,9 +78,7 @@ def add_impulse_noise(signal, impulse_rate, impulse_amplitude, *, seed):
     half = _per_waveform(impulse_rate, signal) / 2
     # One draw decides both: the lowest half of the rate hits upwards, the next one downwards.
     draw = tf.random.stateless_uniform(tf.shape(signal), seed, dtype=signal.dtype)
-    sign = tf.cast(draw < half, signal.dtype) - tf.cast(
-        (draw >= half) & (draw < 2 * half), signal.dtype
-    )
+    sign = 2 * tf.cast(draw < half, signal.dtype) - tf.cast(draw < 2 * half, signal.dtype)
     return signal + _per_waveform(impulse_amplitude, signal) * sign
 
 

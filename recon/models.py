@@ -185,9 +185,11 @@ class SpectralMask(layers.Layer):
 class ImpulseRemoval(layers.Layer):
     """Take out of each sample what the residual shows to be an impulse.
 
-    From a residual r, size tanh(slope r / size) is subtracted: next to nothing where the slope is
-    small, and an impulse of the learnt size, with the residual's sign, where it is large. One small
-    network finds the slope from |r|, alone and against the frame's residual.
+    An impulse of the learnt size, with the residual's sign, is subtracted in the measure of its
+    probability. In Gaussian noise that is a logistic function of the residual's size |r|: its log
+    odds are size (|r| - size / 2) / variance + log(rate / 2). Slope and rate start at what the mean
+    of |r| and one hit in a hundred samples would make them; from there one small network, run once
+    per frame, corrects them by what three moments of the residual show.
 
     Input shape: corrupted frames and the estimate so far, both [batch, frames, frame_length].
     Output shape: the same, the corrupted frames without impulses.
@@ -196,23 +198,26 @@ class ImpulseRemoval(layers.Layer):
     def __init__(self, channels, **kwargs):
         super().__init__(**kwargs)
         self.channels = channels
-        self.slope = _pointwise(channels)
+        # Zeros: it starts without a say, or the first steps can drive the rate to nothing.
+        self.correction = _pointwise(channels, 2, activation="tanh", kernel_initializer="zeros")
 
     def build(self, corrupted_shape, estimate_shape):
-        self.slope.build((None, None, None, 4))
+        self.correction.build((None, None, 3))
         self.size = self.add_weight(name="size", initializer=keras.initializers.Constant(0.5))
 
     def call(self, corrupted, estimate):
         residual = corrupted - estimate
         size = ops.abs(residual)
-        mean = ops.mean(size, axis=-1, keepdims=True) + 1e-6
-        spread = ops.sqrt(ops.mean(size**2, axis=-1, keepdims=True) + 1e-12)
-        # Each feature lies within a few units of 0, or the first steps can kill the network.
-        level, tails = ops.log(spread) + 3, 5 * ops.log(spread / mean) - 1
-        every = ops.ones_like(size)
-        seen = [4 * size, ops.log(size / mean + 0.1), level * every, tails * every]
-        slope = ops.softplus(self.slope(ops.stack(seen, axis=-1))[..., 0])
-        return corrupted - self.size * ops.tanh(slope * residual / self.size)
+        # Impulses are few and large: they move the spread most, the mean root least.
+        spread = ops.sqrt(_mean(size**2) + 1e-12)
+        mean = _mean(size) + 1e-6
+        root = _mean(ops.sqrt(size + 1e-9)) ** 2
+        # Each feature lies within a few units of 0.
+        seen = [ops.log(spread) + 3, 5 * ops.log(spread / mean) - 1, 10 * ops.log(mean / root) - 2]
+        slope, rate = ops.split(self.correction(ops.concatenate(seen, axis=-1)), 2, axis=-1)
+        variance = np.pi / 2 * mean**2 + 1e-4  # of Gaussian noise with this mean size
+        odds = ops.exp(slope) * self.size / variance * (size - self.size / 2) + rate - 5
+        return corrupted - self.size * ops.sign(residual) * ops.sigmoid(odds)
 
     def compute_output_shape(self, corrupted_shape, estimate_shape):
         return corrupted_shape
@@ -221,13 +226,17 @@ class ImpulseRemoval(layers.Layer):
         return super().get_config() | {"channels": self.channels}
 
 
-def _pointwise(channels):
-    """A network of two hidden layers that maps the last axis to one number."""
-    hidden = [layers.Dense(channels, activation="relu") for _ in range(2)]
-    return keras.Sequential([*hidden, layers.Dense(1)])
+def _mean(frames):
+    return ops.mean(frames, axis=-1, keepdims=True)
 
 
-def unrolled(*, frame_length=256, steps=2, channels=32, name="unrolled"):
+def _pointwise(channels, outputs=1, *, activation="relu", **last):
+    """A network of two hidden layers that maps the last axis to `outputs` numbers."""
+    hidden = [layers.Dense(channels, activation=activation) for _ in range(2)]
+    return keras.Sequential([*hidden, layers.Dense(outputs, **last)])
+
+
+def unrolled(*, frame_length=256, steps=2, channels=16, name="unrolled"):
     """Noise reduction as an unrolled iteration: each half-step of an estimator is a small network.
 
     Spectral mask; then `steps` times: take out what the residual shows to be impulses, mask again.

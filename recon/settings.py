@@ -2,12 +2,14 @@
 
 RECON_PROFILE     full (default) or quick: the same code with smaller numbers
 RECON_RECORDINGS  a folder of recordings; unset, instruments are synthesised
+RECON_STRATEGY    single (default) or mirrored: whether all devices of this machine train together
 """
 
 import os
 from pathlib import Path
 
 PROFILES = ("full", "quick")
+STRATEGIES = ("single", "mirrored")
 
 
 def profile():
@@ -16,10 +18,24 @@ def profile():
     Raises:
         ValueError: if RECON_PROFILE is anything else.
     """
-    name = os.environ.get("RECON_PROFILE", "full")
-    if name not in PROFILES:
-        raise ValueError(f"RECON_PROFILE must be one of {', '.join(PROFILES)}, got {name!r}")
-    return name
+    return _one_of("RECON_PROFILE", PROFILES)
+
+
+def strategy():
+    """What `training.distribute` is to do, "single" or "mirrored".
+
+    Raises:
+        ValueError: if RECON_STRATEGY is anything else.
+    """
+    return _one_of("RECON_STRATEGY", STRATEGIES)
+
+
+def _one_of(variable, values):
+    """The value of a variable of the environment; the first of `values` if it is unset."""
+    value = os.environ.get(variable, values[0])
+    if value not in values:
+        raise ValueError(f"{variable} must be one of {', '.join(values)}, got {value!r}")
+    return value
 
 
 def choose(*, full, quick):

@@ -90,7 +90,9 @@ def sinusoid(cycles, amplitude, phase, n_samples):
         tf.convert_to_tensor(value, tf.float32)[:, None] for value in (cycles, amplitude, phase)
     )
     samples = tf.range(n_samples, dtype=tf.float32)
-    turns = tf.math.floormod(cycles * samples, n_samples) / n_samples + phase / (2 * pi)
+    turns = cycles * samples  # times n_samples
+    turns -= n_samples * tf.floor(turns / n_samples)  # exact, and much faster than floormod
+    turns = turns / n_samples + phase / (2 * pi)
     turns -= tf.round(turns)  # [batch, n_samples], in [-1/2, 1/2]
     quarter = tf.where(tf.abs(turns) > 0.25, 0.5 * tf.sign(turns) - turns, turns)
     return amplitude * tf.sin(2 * pi * quarter)

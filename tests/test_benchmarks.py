@@ -1,12 +1,16 @@
-"""The benchmarks that a reader would point at another corpus."""
+"""The benchmarks, and what they recorded."""
 
 import json
+import os
+import subprocess
+import sys
 
+import keras
 import numpy as np
 import pytest
 import soundfile
 import speech
-from benchmarks import super_resolution
+from benchmarks import performance, super_resolution
 from scipy import signal
 
 from recon import signals
@@ -59,3 +63,35 @@ def test_the_low_pass_is_that_of_decimation(ratio):
     expected = signal.decimate(clean.astype(np.float64), ratio)
     inner = slice(600 // ratio, 5_400 // ratio)
     np.testing.assert_allclose(held[0, ::ratio][inner], expected[0, inner], atol=1e-4)
+
+
+def test_a_network_trains_under_any_backend_on_arrays():
+    script = performance.ROOT / "tests" / "benchmarks" / "backend.py"
+    environment = os.environ | {"PYTHONPATH": str(performance.ROOT)}
+    command = [sys.executable, str(script), "4"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    row = json.loads(done.stdout.splitlines()[-1])
+    assert row["backend"] == keras.backend.backend()
+    assert row["steps_per_second"] > 0
+    assert row["last_loss"] < 0.7 * row["first_loss"]
+
+
+def test_the_numpy_generator_that_ours_is_compared_with_draws_the_same_damage():
+    random = np.random.default_rng(0)
+    pairs = [performance.vectorised(random) for _ in range(40)]
+    errors = np.concatenate([(y - x) ** 2 for y, x in pairs]).mean(axis=1)
+    predicted = (0.1**3 - 0.01**3) / (3 * 0.09) + 0.01 * 0.5**2
+    assert abs(errors.mean() - predicted) < 5 * errors.std() / np.sqrt(len(errors))
+    assert abs(np.mean([performance.plain_loop(random)[1].std() for _ in range(200)]) - 0.37) < 0.1
+
+
+def test_the_recorded_speed_is_what_the_project_promises():
+    found = json.loads(performance.RESULTS.read_text())
+    made = {name: row["per_second"] for name, row in found["generators"].items()}
+    ours = made["datasets.noise_reduction"]
+    assert ours > 100 * made["plain loop"]
+    assert ours > 1.5 * made["vectorised NumPy"]
+    assert 2 * ours > made["random numbers alone"]
+    assert found["limit"]["noise reduction"]["0.1 dB from the limit"] < 20
+    assert found["limit"]["time quantization"]["0.1 dB from the limit"] < 30
+    assert found["limit"]["time quantization, any phase"]["60 dB"] < 30

@@ -18,7 +18,7 @@ BUILDERS = {
     "unet at the full rate": lambda: models.unet(stem=1, channels=(8, 16)),
     "unet behind a full-rate stage": lambda: models.unet(front=8, stem=8, channels=(8, 12)),
     "unet of one level": lambda: models.unet(stem=5, channels=(8,)),
-    "unrolled": lambda: models.unrolled(frame_length=64, channels=16),
+    "unrolled": lambda: models.unrolled(frame_length=64),
     "mixture": lambda: models.mixture(frame_length=64, hold_length=4, experts=4),
     "mixture of one": lambda: models.mixture(frame_length=64, hold_length=4, experts=1),
     "denoiser": lambda: models.denoiser(channels=8, dilations=(1, 2, 4), front=4),
@@ -115,6 +115,17 @@ def test_twice_as_loud_is_answered_twice_as_loud(name):
             rtol=1e-2,
             atol=factor * 1e-3,
         )
+
+
+@pytest.mark.parametrize("stddev", [0.01, 0.05])
+def test_impulse_removal_finds_impulses_before_it_has_learnt_anything(stddev):
+    random = np.random.default_rng(1)
+    hiss = stddev * random.normal(size=(20, 1, 256)).astype(np.float32)
+    hits = 0.5 * random.choice([-1, 0, 1], p=[0.01, 0.98, 0.01], size=hiss.shape)
+    corrupted = (hiss + hits).astype(np.float32)
+    cleaned = np.asarray(models.ImpulseRemoval(8)(corrupted, np.zeros_like(corrupted)))
+    assert np.mean((cleaned - hiss) ** 2) < 0.05 * stddev**2
+    assert np.mean((corrupted - hiss) ** 2) > stddev**2
 
 
 @pytest.mark.parametrize("hold_length", [2, 3, 4, 6])

@@ -19,6 +19,15 @@ def test_a_misspelt_profile_is_refused(monkeypatch, name):
     assert str(error.value) == f"RECON_PROFILE must be one of full, quick, got {name!r}"
 
 
+def test_one_device_trains_unless_the_environment_says_mirrored(monkeypatch):
+    assert settings.strategy() == "single"
+    monkeypatch.setenv("RECON_STRATEGY", "mirrored")
+    assert settings.strategy() == "mirrored"
+    monkeypatch.setenv("RECON_STRATEGY", "many")
+    with pytest.raises(ValueError, match="RECON_STRATEGY must be one of single, mirrored, got 'm"):
+        settings.strategy()
+
+
 def test_recordings_are_a_folder_or_none(monkeypatch, tmp_path):
     assert settings.recordings() is None
     (tmp_path / "deep").mkdir()

@@ -1,0 +1,316 @@
+"""How fast the project is, as ratios within one run.
+
+    python tests/benchmarks/performance.py [PART ...]
+
+Prints tables and writes them to docs/results/performance.json; docs/performance.md explains them.
+Every time is the median of several runs; the spread is the distance between the fastest and the
+slowest, as a share of it. Nothing else should run on the machine. Takes some eight minutes.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import speech  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from benchmarks import recordings  # noqa: E402
+from record import rounded  # noqa: E402
+from tensorflow.python.framework.convert_to_constants import (  # noqa: E402
+    convert_variables_to_constants_v2,
+)
+
+from recon import datasets, evaluation, limits, metrics, models, signals, training  # noqa: E402
+
+RESULTS = ROOT / "docs" / "results" / "performance.json"
+BATCH, N_SAMPLES = 256, 256  # of the generators
+LOG = training.log_mean_squared_error
+
+
+def timed(call, repeats=7):
+    """{"seconds", "spread"} of a call, after one that is not counted."""
+    call()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    median = float(np.median(times))
+    return {"seconds": median, "spread": (max(times) - min(times)) / median}
+
+
+def plain_loop(random):
+    """One pair of the noise experiment, sample by sample, as the first version of it did."""
+    clean, corrupted = np.zeros(N_SAMPLES), np.zeros(N_SAMPLES)
+    cycles, amplitude = random.integers(1, 33), random.uniform(0.05, 1.0)
+    phase, stddev = random.uniform(0, 2 * np.pi), random.uniform(0.01, 0.1)
+    rate = random.uniform(0.0, 0.02)
+    for n in range(N_SAMPLES):
+        clean[n] = amplitude * np.sin(2 * np.pi * cycles * n / N_SAMPLES + phase)
+        corrupted[n] = clean[n] + random.normal(0.0, stddev)
+        if random.random() < rate:
+            corrupted[n] += 0.5 if random.random() < 0.5 else -0.5
+    return corrupted, clean
+
+
+def vectorised(random):
+    """A batch of the same in NumPy, in as few and as small operations as we know."""
+
+    def draw(low, high):
+        return random.uniform(low, high, (BATCH, 1)).astype(np.float32)
+
+    turns = random.integers(1, 33, (BATCH, 1)) / N_SAMPLES * np.arange(N_SAMPLES)
+    clean = draw(0.05, 1.0) * np.sin(np.float32(2 * np.pi * turns) + draw(0, 2 * np.pi))
+    hiss = random.standard_normal((BATCH, N_SAMPLES), dtype=np.float32)
+    hit = random.random((BATCH, N_SAMPLES), dtype=np.float32)
+    half = draw(0.0, 0.01)
+    impulses = np.where(hit < half, 0.5, np.where(hit < 2 * half, -0.5, 0.0)).astype(np.float32)
+    return clean + draw(0.01, 0.1) * hiss + impulses, clean
+
+
+def random_numbers(index):
+    """What a batch has to draw, and nothing else."""
+    seeds = tf.random.split(tf.stack([tf.constant(1, tf.int64), index]), 7)
+    shape = [BATCH, N_SAMPLES]
+    few = [signals.uniform("any", (0.0, 1.0), BATCH, seeds[i]) for i in range(5)]
+    noise = tf.random.stateless_normal(shape, seeds[5])
+    return noise, tf.random.stateless_uniform(shape, seeds[6]), few
+
+
+def generators():
+    """Waveforms per second of each way to make them, at a batch of 256."""
+    random = np.random.default_rng(1)
+    counted = tf.data.Dataset.counter().map(random_numbers, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = iter(datasets.noise_reduction(BATCH, seed=1))
+    floor = iter(counted.prefetch(tf.data.AUTOTUNE))
+    ways = {  # name: (waveforms per call, call)
+        "plain loop": (32, lambda: [plain_loop(random) for _ in range(32)]),
+        "vectorised NumPy": (50 * BATCH, lambda: [vectorised(random) for _ in range(50)]),
+        "datasets.noise_reduction": (200 * BATCH, lambda: [next(batches) for _ in range(200)]),
+        "random numbers alone": (200 * BATCH, lambda: [next(floor) for _ in range(200)]),
+    }
+    rows = {}
+    for name, (waveforms, call) in ways.items():
+        time_s = timed(call)
+        rows[name] = {"per_second": waveforms / time_s["seconds"], "spread": time_s["spread"]}
+    for row in rows.values():
+        row["times_plain_loop"] = row["per_second"] / rows["plain loop"]["per_second"]
+    return rows
+
+
+HISS, HOLD = speech.DAMAGE["speech_denoise_8k"], datasets.hold(4)
+
+
+def crops(damage):
+    """Crops as the networks for speech train on, of synthesised notes."""
+    notes = dict(enumerate(signals.notes(60, 8_000, 8_000, (0, 4)).numpy()))
+    return datasets.crops(notes, speech.BATCH_SIZE, seed=1, n_samples=1_024, damage=damage)
+
+
+NETWORKS = {  # name: (builder, pipeline, XLA), as they are trained
+    "encoder-decoder": (models.encoder_decoder, lambda: datasets.noise_reduction(64, seed=1), True),
+    "U-Net": (
+        partial(models.unet, window=8, front=16),
+        lambda: datasets.noise_reduction(64, seed=1),
+        True,
+    ),
+    "unrolled": (models.unrolled, lambda: datasets.noise_reduction(128, seed=1), False),
+    "mixture": (models.mixture, lambda: datasets.inverse_quantization(64, seed=1), False),
+    "denoiser": (models.denoiser, lambda: crops(HISS), False),
+    "interpolator": (partial(models.interpolator, hold_length=4), lambda: crops(HOLD), False),
+    "interpolator, coarse": (
+        partial(models.interpolator, hold_length=4, **speech.COARSE),
+        lambda: crops(HOLD),
+        False,
+    ),
+}
+
+
+def operations(model, shape):
+    """Floating-point operations of one forward pass, counted by TensorFlow's profiler."""
+    given = tf.TensorSpec(shape, tf.float32)
+    frozen = convert_variables_to_constants_v2(tf.function(model).get_concrete_function(given))
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    return tf.compat.v1.profiler.profile(frozen.graph, options=options).total_float_ops
+
+
+def product_rate(n=1_024):
+    """Operations per second of a plain product of float32 matrices."""
+    a = tf.random.stateless_normal([n, n], (1, 2))
+    product = tf.function(lambda x: tf.matmul(x, a))
+    return 2 * n**3 / timed(lambda: product(a).numpy())["seconds"]
+
+
+def step(name, rate):
+    """The parts of one training step, in milliseconds."""
+    build, pipeline, xla = NETWORKS[name]
+    model, fresh = build(), pipeline()
+    corrupted, clean = next(iter(fresh))
+    optimizer = keras.optimizers.Adam(1e-4)
+    optimizer.build(model.trainable_variables)
+
+    def forward(corrupted, clean):
+        return tf.reduce_mean(LOG(clean, model(corrupted, training=True)))
+
+    def backward(corrupted, clean):
+        with tf.GradientTape() as tape:
+            loss = forward(corrupted, clean)
+        return tape.gradient(loss, model.trainable_variables)
+
+    def update(corrupted, clean):
+        optimizer.apply(backward(corrupted, clean), model.trainable_variables)
+
+    parts = [tf.function(part, jit_compile=xla) for part in (forward, backward, update)]
+    parts.append(tf.function(update, jit_compile=not xla))
+    times = [timed(partial(part, corrupted, clean), 21) for part in parts]
+    seconds = [part["seconds"] for part in times]
+    model.compile(keras.optimizers.Adam(1e-4), LOG, jit_compile=xla)
+    cached = tf.data.Dataset.from_tensors((corrupted, clean)).repeat()
+
+    def fit(data):
+        started = time.perf_counter()
+        model.fit(data, steps_per_epoch=20, shuffle=False, verbose=0)
+        return (time.perf_counter() - started) / 20
+
+    fit(cached)
+    pairs = [(fit(fresh), fit(cached)) for _ in range(6)][1:]
+    achieved = operations(model, corrupted.shape) / seconds[0]
+    return {
+        "forward_ms": 1e3 * seconds[0],
+        "backward_ms": 1e3 * (seconds[1] - seconds[0]),
+        "optimizer_ms": 1e3 * (seconds[2] - seconds[1]),
+        "step_ms": 1e3 * float(np.median([without for _, without in pairs])),
+        "spread": times[2]["spread"],
+        "xla_gain": (seconds[3] / seconds[2]) if xla else (seconds[2] / seconds[3]),
+        "data": float(np.median([drawn / without - 1 for drawn, without in pairs])),
+        "of_product_rate": achieved / rate,
+    }
+
+
+def steps():
+    rate = product_rate()
+    return {"matrix product": {"per_second": rate}} | {name: step(name, rate) for name in NETWORKS}
+
+
+def noise_limit(n=2_048):
+    """Validation data of the noise experiment and the limit on them, the luck of the draw
+    included, as section 4 of the notebook has it."""
+    validation = datasets.take(datasets.noise_reduction(256, seed=2), n)
+    unhit = datasets.noise_reduction(256, seed=2, impulse_amplitude=0.0)
+    power = np.abs(np.fft.rfft(validation[1], axis=1))
+    told = power == power.max(axis=1, keepdims=True)
+    oracle = np.fft.irfft(told * np.fft.rfft(datasets.take(unhit, n)[0], axis=1), axis=1)
+    expected = 2 * (0.1**3 - 0.01**3) / (3 * 0.09) / N_SAMPLES
+    luck = metrics.mse(validation[1], oracle).mean() / expected
+    return validation, limits.noise_reduction() * luck
+
+
+def limit():
+    """Seconds of training until the validation error is within so many dB of the limit; of three
+    seeds the slowest."""
+    noise, noise_mse = noise_limit()
+    held = datasets.take(datasets.inverse_quantization(256, seed=2), 2_048)
+    held_mse = metrics.mse(held[1], limits.estimate_held(held[0])).mean()
+    any_phase = {"n_samples": 256, "cycles": (1, 15), "phase": (0.0, 2 * np.pi), "hold_length": 8}
+    free = datasets.take(datasets.inverse_quantization(256, seed=2, **any_phase), 2_048)
+    sixty_db = np.mean(free[1] ** 2) / 1e6
+    runs = {  # name: (builder, pipeline, validation, goals in mean squared error, options of fit)
+        "noise reduction": (
+            models.unrolled,
+            partial(datasets.noise_reduction, 128),
+            noise,
+            {f"{db} dB from the limit": noise_mse * 10 ** (db / 10) for db in (1.0, 0.3, 0.1)},
+            {"steps": 600, "learning_rate": 1e-2, "loss": LOG},
+        ),
+        "time quantization": (
+            models.mixture,
+            partial(datasets.inverse_quantization, 64),
+            held,
+            {f"{db} dB from the limit": held_mse * 10 ** (db / 10) for db in (1.0, 0.3, 0.1)},
+            {"steps": 4_000, "learning_rate": 5e-3},
+        ),
+        "time quantization, any phase": (
+            partial(models.mixture, frame_length=256, hold_length=8, experts=1),
+            partial(datasets.inverse_quantization, 128, **any_phase),
+            free,
+            {"60 dB": sixty_db},
+            {"steps": 3_000, "learning_rate": 5e-3},
+        ),
+    }
+    rows = {}
+    for name, (build, pipeline, validation, goals, options) in runs.items():
+        _, records = training.fit_seeds(
+            build,
+            pipeline,
+            validation,
+            seeds=[1, 4, 5],
+            path=ROOT / "runs" / "limit.keras",
+            **options,
+        )
+        rows[name] = {"all steps": max(record["seconds"] for record in records)}
+        for goal, mse in goals.items():
+            rows[name][goal] = max(reached(record, mse) for record in records)
+    return rows
+
+
+def reached(record, mse):
+    """Seconds until the validation error was first that low; infinite if it never was."""
+    pairs = zip(record["second"], record["validation_mse"], strict=True)
+    return min((second for second, error in pairs if error <= mse), default=float("inf"))
+
+
+def restoration():
+    """How many seconds of sound each network for speech restores in a second, on one core."""
+    weights = {name: ROOT / "recon" / "weights" / f"{name}.keras" for name in speech.BUILD}
+    return {n: {"times_real_time": recordings.times_real_time(p)} for n, p in weights.items()}
+
+
+def backends():
+    """Training steps per second of the U-Net on arrays, per Keras backend that is installed."""
+    script = Path(__file__).parent / "backend.py"
+    rows = {}
+    for backend in ("tensorflow", "jax", "torch"):
+        environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, str(script)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode == 0:
+            rows[backend] = json.loads(done.stdout.splitlines()[-1])
+    return rows
+
+
+PARTS = {part.__name__: part for part in (generators, steps, limit, restoration, backends)}
+
+
+def machine():
+    """The machine in words."""
+    cores = f"{len(os.sched_getaffinity(0))} cores"
+    versions = f"TensorFlow {tf.__version__}, Keras {keras.__version__}, NumPy {np.__version__}"
+    return f"{platform.processor() or platform.machine()}, {cores}, {versions}"
+
+
+def main(parts):
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results["machine"] = machine()
+    for part in parts or PARTS:
+        results[part] = rounded(PARTS[part]())
+        columns = {
+            key: (key, "" if isinstance(value, str) else ".4g")
+            for row in results[part].values()
+            for key, value in row.items()
+        }
+        print(part, evaluation.table(results[part], columns), sep="\n", flush=True)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
