@@ -172,15 +172,17 @@ def step(name, rate):
 
     parts = [tf.function(part, jit_compile=xla) for part in (forward, backward, update)]
     parts.append(tf.function(update, jit_compile=not xla))
-    times = [timed(partial(part, corrupted, clean), 21) for part in parts]
+    times = [timed(partial(part, corrupted, clean), 15) for part in parts]
     seconds = [part["seconds"] for part in times]
     model.compile(keras.optimizers.Adam(1e-4), LOG, jit_compile=xla)
     cached = tf.data.Dataset.from_tensors((corrupted, clean)).repeat()
 
+    count = max(30, round(2 / seconds[2]))  # or starting the pipeline would outweigh it
+
     def fit(data):
         started = time.perf_counter()
-        model.fit(data, steps_per_epoch=20, shuffle=False, verbose=0)
-        return (time.perf_counter() - started) / 20
+        model.fit(data, steps_per_epoch=count, shuffle=False, verbose=0)
+        return (time.perf_counter() - started) / count
 
     fit(cached)
     pairs = [(fit(fresh), fit(cached)) for _ in range(6)][1:]
