@@ -237,7 +237,7 @@ def _pointwise(channels, outputs=1, *, activation="relu", **last):
 
 
 def unrolled(*, frame_length=256, steps=2, channels=16, name="unrolled"):
-    """Noise reduction as an unrolled iteration: each half-step of an estimator is a small network.
+    """Noise reduction as an unrolled iteration: small networks steer the half-steps.
 
     Spectral mask; then `steps` times: take out what the residual shows to be impulses, mask again.
     Frames are restored one by one, the last one padded with zeros.

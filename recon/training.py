@@ -45,8 +45,13 @@ def distribute(strategy="single"):
     Returns:
         str: the devices that take part.
 
+    Raises:
+        ValueError: if `strategy` is anything else.
+
     Source: `tf.distribute.MirroredStrategy`; docs/performance.md.
     """
+    if strategy not in ("single", "mirrored"):
+        raise ValueError(f"strategy must be single or mirrored, got {strategy!r}")
     tf.config.experimental.enable_tensor_float_32_execution(False)
     kinds = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
     devices = [device.name.removeprefix("/device:") for device in next(filter(None, kinds))]

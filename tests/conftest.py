@@ -6,6 +6,7 @@ import pytest
 
 os.environ["RECON_PROFILE"] = "quick"
 RECORDINGS = os.environ.pop("RECON_RECORDINGS", None)
+os.environ.pop("RECON_STRATEGY", None)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["MPLBACKEND"] = "agg"
 

@@ -28,11 +28,8 @@ DAMAGE = {
         stddev=(0.005, 0.1), impulse_rate=(0.0, 0.01), impulse_amplitude=0.5, logarithmic=True
     )
 } | {f"speech_hold{r}_8k": datasets.hold(r) for r in (2, 4, 6)}
-COARSE = {
-    "position": 8,
-    "channels": 64,
-    "dilations": (1, 2, 4, 8, 16) * 2,
-}  # 0.6 of the time per step
+# More channels on coarser positions: less time per step (docs/performance.md).
+COARSE = {"position": 8, "channels": 64, "dilations": (1, 2, 4, 8, 16) * 2}
 BUILD = {
     "speech_denoise_8k": partial(models.denoiser, sample_rate=RATE),
     "speech_hold2_8k": partial(models.interpolator, hold_length=2, sample_rate=RATE, **COARSE),

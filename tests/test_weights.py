@@ -73,7 +73,6 @@ def test_the_networks_for_speech_lead_by_what_is_recorded():
     for name, record in results.items():
         scores = {method: row["snr_db"] for method, row in record["scores"].items()}
         lead[name] = scores.pop("network") - max(scores.values())
-        assert record["times_real_time"] > 30
         assert CARDS[name]["training_seconds"] <= 1200
     assert lead["speech_hold2_8k"] > 2
     assert lead["speech_hold4_8k"] > 2.8

@@ -7,7 +7,6 @@ network found in runs/, the weights and a card to recon/weights.
 """
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -66,30 +65,6 @@ def check(network, name):
     return float(files[name]["snr_db"].mean())
 
 
-ONE_CORE = """
-import os, sys, time
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-import numpy as np
-from recon import framing, models
-network = models.load(sys.argv[1])
-signal = np.random.default_rng(1).uniform(-1, 1, 120 * 8_000).astype(np.float32)
-seconds = []
-for _ in range(4):
-    started = time.perf_counter()
-    framing.restore(network, signal, chunk_length=2**16)
-    seconds.append(time.perf_counter() - started)
-print(120 / np.median(seconds[1:]))
-"""
-
-
-def times_real_time(path):
-    """Seconds of sound at 8 kHz that a network restores in a second, on one core, block by block
-    as the command line does: the median of three runs."""
-    command = [sys.executable, "-c", ONE_CORE, str(path)]
-    return float(subprocess.run(command, capture_output=True, check=True, cwd=ROOT).stdout)
-
-
 def clean_snr_db(network, recordings):
     """What a denoiser does to recordings that have no damage: mean SNR over the files, and the
     worst."""
@@ -111,7 +86,7 @@ def main(folder, names):
             methods, parts[2], speech.DAMAGE[name], seed=speech.TEST_SEED, measures=measures(name)
         )
         scores = evaluation.per_file(files)
-        about = {"files": len(parts[2]), "times_real_time": times_real_time(path)}
+        about = {"files": len(parts[2])}
         if name in WHAT:
             about["undamaged"] = clean_snr_db(network, parts[2])
         results[name] = rounded(about | {"scores": scores})
