@@ -91,8 +91,9 @@ class Stream:
         stop = max(stop, self._done)
         estimate = np.zeros((len(self._context), 0), np.float32)
         if stop > self._done:
-            every = np.asarray(self.model(self._context[..., None]))[..., 0]
-            estimate = every[:, self._done - self._first : stop - self._first]
+            estimate = _apply(self.model, self._context)[
+                :, self._done - self._first : stop - self._first
+            ]
         self._done = stop
         first = max(0, stop // self._stride * self._stride - self._reach)
         self._context, self._first = self._context[:, first - self._first :], first
@@ -245,5 +246,13 @@ def _channels(name, samples):
 def _frames(model, frames):
     """The model's estimate of each frame, [frames, frame_length], a batch at a time."""
     batches = range(0, len(frames), BATCH)
-    parts = [np.asarray(model(frames[i : i + BATCH, :, None]))[..., 0] for i in batches]
+    parts = [_apply(model, frames[i : i + BATCH]) for i in batches]
     return np.concatenate(parts) if parts else np.zeros(frames.shape, np.float32)
+
+
+def _apply(model, frames):
+    """The model's estimate of a batch, [frames, n_samples]."""
+    # Keras compiles predict_on_batch: half the time of a plain call. A model that is mirrored on
+    # several devices answers once for each.
+    run = getattr(model, "predict_on_batch", model)
+    return np.asarray(run(frames[..., None]))[: len(frames), :, 0]
