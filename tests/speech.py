@@ -33,10 +33,10 @@ COARSE = {"position": 8, "channels": 64, "dilations": (1, 2, 4, 8, 16) * 2}
 BUILD = {
     "speech_denoise_8k": partial(models.denoiser, sample_rate=RATE),
     "speech_hold2_8k": partial(models.interpolator, hold_length=2, sample_rate=RATE, **COARSE),
-    "speech_hold4_8k": partial(models.interpolator, hold_length=4, sample_rate=RATE),
+    "speech_hold4_8k": partial(models.interpolator, hold_length=4, channels=64, sample_rate=RATE),
     "speech_hold6_8k": partial(models.interpolator, hold_length=6, sample_rate=RATE, **COARSE),
 }
-STEPS = {"speech_denoise_8k": 9_000, "speech_hold2_8k": 14_000, "speech_hold4_8k": 15_000}
+STEPS = {"speech_denoise_8k": 9_000, "speech_hold2_8k": 14_000, "speech_hold4_8k": 17_000}
 STEPS |= {"speech_hold6_8k": 10_000}
 BATCH_SIZE, N_SAMPLES, VALIDATION_CROPS = 16, 1_024, 512
 SEED, VALIDATION_SEED, TEST_SEED = 1, 2, 3
@@ -56,6 +56,8 @@ def train(build, damage, parts, path, steps):
         path=path,
         learning_rate=4e-3,
         loss=training.log_mean_squared_error,
+        jit_compile=True,
+        ema_momentum=0.995,
     )
     return network, record
 

@@ -46,14 +46,23 @@ def network_error(model):
     return float(np.mean((np.asarray(model(corrupted)) - clean) ** 2))
 
 
-def test_the_model_holds_its_best_weights_as_does_the_file(tmp_path, monkeypatch):
-    end = training._Run.on_epoch_end
+averages = pytest.mark.parametrize("ema_momentum", [0.0, 0.9])
 
-    def best_is_the_second(self, epoch, logs=None):
-        end(self, epoch, logs | {"val_loss": [1.0, 0.5, 2.0, 3.0][epoch]})
 
-    monkeypatch.setattr(training._Run, "on_epoch_end", best_is_the_second)
-    model, record = fit(tmp_path / "small.keras")
+@averages
+def test_the_model_holds_its_best_weights_as_does_the_file(tmp_path, monkeypatch, ema_momentum):
+    ends = training._Run.on_test_end, training._Run.on_epoch_end
+    losses = [1.0, 0.5, 2.0, 3.0]  # the second is best
+
+    def test_end(self, logs=None):
+        ends[0](self, {"loss": losses[len(self.record["step"])]})
+
+    def epoch_end(self, epoch, logs=None):
+        ends[1](self, epoch, logs | {"val_loss": losses[epoch]})
+
+    monkeypatch.setattr(training._Run, "on_test_end", test_end)
+    monkeypatch.setattr(training._Run, "on_epoch_end", epoch_end)
+    model, record = fit(tmp_path / "small.keras", ema_momentum=ema_momentum)
     assert record["best_step"] == 20
     for holder in (model, keras.saving.load_model(tmp_path / "small.keras")):
         assert network_error(holder) == pytest.approx(record["validation_mse"][1], rel=1e-4)
@@ -105,14 +114,23 @@ def test_each_seed_is_the_run_that_it_would_be_alone(tmp_path):
             np.testing.assert_array_equal(a, b)
 
 
-def test_an_interrupted_run_goes_on_and_ends_bit_equal(tmp_path, monkeypatch):
-    whole, whole_record = fit(tmp_path / "whole.keras")
+def test_an_average_of_the_weights_is_not_the_weights(tmp_path):
+    _, one = fit(tmp_path / "one.keras")
+    _, two = fit(tmp_path / "two.keras", ema_momentum=0.9)
+    assert one["loss"] == two["loss"]  # it follows the training and does not change it
+    assert one["validation_mse"] != two["validation_mse"]
+
+
+@averages
+def test_an_interrupted_run_goes_on_and_ends_bit_equal(tmp_path, monkeypatch, ema_momentum):
+    average = {"ema_momentum": ema_momentum}
+    whole, whole_record = fit(tmp_path / "whole.keras", **average)
     with monkeypatch.context() as patch:
         interrupt_after(patch, 2)
         with pytest.raises(Interrupt):
-            fit(tmp_path / "small.keras")
+            fit(tmp_path / "small.keras", **average)
     assert (tmp_path / "small.keras.state").exists()
-    resumed, record = fit(tmp_path / "small.keras")
+    resumed, record = fit(tmp_path / "small.keras", **average)
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert record["validation_mse"] == whole_record["validation_mse"]
@@ -120,7 +138,8 @@ def test_an_interrupted_run_goes_on_and_ends_bit_equal(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "change", [{"learning_rate": 2e-2}, {"steps": 80}, {"model": network(seed=9)}]
+    "change",
+    [{"learning_rate": 2e-2}, {"steps": 80}, {"ema_momentum": 0.9}, {"model": network(seed=9)}],
 )
 def test_another_run_does_not_go_on_from_an_interrupted_one(tmp_path, monkeypatch, change):
     with monkeypatch.context() as patch:
