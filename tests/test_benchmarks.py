@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import speech
-from benchmarks import performance, super_resolution
+from benchmarks import performance, seeds, super_resolution
 from scipy import signal
 
 from recon import signals
@@ -92,7 +92,14 @@ def test_the_recorded_speed_is_what_the_project_promises():
     assert ours > 100 * made["plain loop"]
     assert ours > 1.5 * made["vectorised NumPy"]
     assert 2 * ours > made["random numbers alone"]
-    assert all(row["times_real_time"] > 30 for row in found["restoration"].values())
+    assert all(row["times_real_time"] > 50 for row in found["restoration"].values())
     assert found["limit"]["noise reduction"]["0.1 dB from the limit"] < 20
     assert found["limit"]["time quantization"]["0.1 dB from the limit"] < 30
     assert found["limit"]["time quantization, any phase"]["60 dB"] < 30
+
+
+def test_the_recorded_scores_hold_whatever_the_seed():
+    found = json.loads(seeds.RESULTS.read_text())
+    assert found[seeds.ESTIMATOR]["to_limit_db"] < 0.05
+    for name, least in {"U-Net": 18, "encoder-decoder": 10}.items():
+        assert min(row["gain_db"] for row in found[name]["seeds"].values()) > least
