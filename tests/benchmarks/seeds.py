@@ -3,8 +3,9 @@
     python tests/benchmarks/seeds.py [NAME ...]
 
 Trains the slow networks with three seeds exactly as NoiseReduction.ipynb does with the first, and
-scores them on the first half of its test waveforms; scores the estimator, which is not trained, on five sets of test
-waveforms. Writes docs/results/seeds.json. Takes three times what the notebook takes to train them.
+scores them on the first half of its test waveforms; scores the estimator, which is not trained, on
+five sets of test waveforms. Writes docs/results/seeds.json. Takes three times what the notebook
+takes to train them.
 """
 
 import json
