@@ -91,9 +91,8 @@ class Stream:
         stop = max(stop, self._done)
         estimate = np.zeros((len(self._context), 0), np.float32)
         if stop > self._done:
-            estimate = _apply(self.model, self._context)[
-                :, self._done - self._first : stop - self._first
-            ]
+            every = _apply(self.model, self._context)
+            estimate = every[:, self._done - self._first : stop - self._first]
         self._done = stop
         first = max(0, stop // self._stride * self._stride - self._reach)
         self._context, self._first = self._context[:, first - self._first :], first
@@ -252,7 +251,7 @@ def _frames(model, frames):
 
 def _apply(model, frames):
     """The model's estimate of a batch, [frames, n_samples]."""
-    # Keras compiles predict_on_batch: half the time of a plain call. A model that is mirrored on
-    # several devices answers once for each.
+    # Keras compiles predict_on_batch, a plain call it does not. A model that is mirrored on several
+    # devices answers once for each.
     run = getattr(model, "predict_on_batch", model)
     return np.asarray(run(frames[..., None]))[: len(frames), :, 0]

@@ -92,7 +92,7 @@ def fit(
         loss: Keras loss; a function of (clean, estimate) or a name.
         validations: how often to score the validation data.
         jit_compile: as in `keras.Model.compile`; True has XLA fuse the step, which takes seconds to
-            compile and halves a U-Net's time per step on a processor.
+            compile; what it gains depends on the machine (docs/performance.md).
         ema_momentum: of an exponential moving average of the weights, which is then what is scored
             and kept: it sees past the noise of the last steps long before the schedule ends. As in
             `keras.optimizers.Adam`; 0 for none.

@@ -33,6 +33,7 @@ NETWORKS = {
     ),
 }
 ESTIMATOR = "expectation-maximisation"
+COLUMNS = {"gain_db": ("gain, dB", ".2f"), "to_limit_db": ("to the limit, dB", ".3f")}
 
 
 def held_out(seed, n):
@@ -87,8 +88,6 @@ def main(names):
         print(name, evaluation.table(rows | {"mean": mean}, COLUMNS), sep="\n", flush=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
-
-COLUMNS = {"gain_db": ("gain, dB", ".2f"), "to_limit_db": ("to the limit, dB", ".3f")}
 
 if __name__ == "__main__":
     main(sys.argv[1:])
