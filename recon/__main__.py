@@ -11,6 +11,7 @@ import numpy as np
 from recon import audio, framing
 
 BLOCK = 2**16  # samples of all channels together that are read at a time
+ENDED_BY = []  # signals that arrived; heeded between blocks, for TensorFlow swallows exceptions
 EXAMPLE = """\
 example:
   python -m recon restore recon/weights/speech_denoise_8k.keras noisy.wav restored.wav
@@ -44,7 +45,7 @@ def main(arguments=None):
         return 1
     except KeyboardInterrupt:
         print("recon: interrupted, nothing was written", file=sys.stderr)
-        return 128 + signal.SIGINT
+        return 128 + (*ENDED_BY, signal.SIGINT)[0]
     return 0
 
 
@@ -65,6 +66,8 @@ def restore(options):
         stream = audio.resampled(framing.pieces(model, stream), trained_rate, rate, channels)
         written = exceeding = 0
         for block in _cut(stream, source.frames):
+            if ENDED_BY:
+                raise KeyboardInterrupt
             exceeding += audio.write(target, block)
             written += len(block)
             _progress(written / source.frames)
@@ -119,5 +122,7 @@ def _silence():
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in signal.SIGINT, signal.SIGTERM:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as in the background
+            signal.signal(number, lambda number, _: ENDED_BY.append(number))
     sys.exit(main())
