@@ -258,8 +258,8 @@ def split(recordings, *, test="*_[0-4].*"):
 
     Test files are those whose names match one of `test`: the default is the rule of the Free
     Spoken Digit Dataset, whose files end in an index and keep 0 to 4 for testing. Where no name
-    matches, or all do, one file in ten is drawn by a hash of its name. Of the others, one in ten,
-    by hash too, is for validation. Every part gets at least one file.
+    matches, or fewer than two are left, one file in ten is drawn by a hash of its name. Of the
+    others, one in ten, by hash too, is for validation. Every part gets at least one file.
 
     Args:
         recordings: dict with at least three entries.

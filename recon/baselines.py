@@ -201,11 +201,11 @@ def fft(held, *, hold_length, periodic=False):
     """Zero-padded spectrum of the knots: exact for a periodic signal below their Nyquist limit.
 
     The frame must hold a whole number of holds to be one period; else, and where `periodic` is
-    false, the knots are continued by `MARGIN` repeats of the end knots.
+    false, the end knots are repeated.
     """
     whole = periodic and held.shape[1] % hold_length == 0
     margin = 0 if whole else MARGIN
-    knots = _knots(held, hold_length, periodic)
+    knots = _knots(held, hold_length, whole)
     knots = knots[:, MARGIN - margin : knots.shape[1] - MARGIN + margin]
     filled = signal.resample(knots, knots.shape[1] * hold_length, axis=1)
     start = margin * hold_length

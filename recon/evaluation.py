@@ -207,18 +207,19 @@ FILE_COLUMNS = {
 }
 SEAM_COLUMNS = {
     "difference": ("largest difference from the whole", ".1e"),
-    "seam_ratio": ("error at seams / elsewhere", ".3f"),
+    "seam_ratio": ("MSE at seams / elsewhere", ".3f"),
 }
 
 
-def table(scores, columns):
-    """Scores as a Markdown table, best last.
+def table(scores, columns, *, heading="method", best_last=True):
+    """Scores as a Markdown table.
 
     Args:
         scores: {method: {key: number}}.
-        columns: {key: (heading, format)}, such as {"gain_db": ("gain, dB", ".1f")}; the first
-            column's number sorts the rows, and a row without one comes last. A column for which
-            no row has a number is left out.
+        columns: {key: (heading, format)}, such as {"gain_db": ("gain, dB", ".1f")}; a column
+            for which no row has a number is left out.
+        heading: what the rows are.
+        best_last: whether the first column's number sorts the rows, one without it last.
 
     >>> print(table({"b": {"x": 2.0}, "a": {"x": 1.0}}, {"x": ("x, dB", ".1f")}))
     | method | x, dB |
@@ -227,10 +228,11 @@ def table(scores, columns):
     | b | 2.0 |
     """
     columns = {key: c for key, c in columns.items() if any(key in row for row in scores.values())}
-    first = next(iter(columns))
-    rows = sorted(scores.items(), key=lambda row: row[1].get(first, float("inf")))
+    rows = list(scores.items())
+    if best_last:
+        rows.sort(key=lambda row: row[1].get(next(iter(columns)), float("inf")))
     lines = [
-        "| method | " + " | ".join(heading for heading, _ in columns.values()) + " |",
+        f"| {heading} | " + " | ".join(heading for heading, _ in columns.values()) + " |",
         "|:---|" + "---:|" * len(columns),
     ]
     for name, row in rows:

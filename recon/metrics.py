@@ -1,8 +1,9 @@
 """How close an estimate is to its reference, in NumPy: the judge shares no code with the judged.
 
 Every metric takes (reference, estimate) of equal shape, [n_samples] for one waveform or
-[batch, n_samples, ...] for many, and answers one float64 per waveform. Integers are taken at
-face value, never scaled. Time alignment is the caller's: sample n is compared with sample n.
+[batch, n_samples, ...] for many, and answers one float64 per waveform; `gain_db` answers one
+for all. Integers are taken at face value, never scaled. Time alignment is the caller's: sample n
+is compared with sample n.
 """
 
 import numpy as np
@@ -56,21 +57,6 @@ def snr_db(reference, estimate):
     """
     a, b = _waveforms(reference=reference, estimate=estimate)
     return _per_waveform(_ratio_db(np.sum(a**2, 1), np.sum((a - b) ** 2, 1)), reference)
-
-
-def snr_improvement_db(reference, corrupted, estimate):
-    """SNR of the estimate minus SNR of the corrupted signal, dB.
-
-    +inf where only the estimate is perfect, -inf where only the corrupted signal was, 0 where
-    both are.
-
-    >>> round(snr_improvement_db([2.0, 0.0], [0.0, 0.0], [1.8, 0.0]), 6)
-    20.0
-    """
-    a, b, c = _waveforms(reference=reference, corrupted=corrupted, estimate=estimate)
-    before, after = np.sum((a - b) ** 2, 1), np.sum((a - c) ** 2, 1)
-    improvement = np.where((before == 0) & (after == 0), 0.0, _ratio_db(before, after))
-    return _per_waveform(improvement, reference)
 
 
 def si_sdr_db(reference, estimate):

@@ -111,6 +111,7 @@ def unet(*, stem=32, window=2, channels=(192, 256), kernel_size=3, front=0, name
 
     Args:
         stem: samples per position.
+        window: positions that the stem's filters span.
         channels: per level, from the stem's rate to the bottleneck; each level halves the rate.
         kernel_size: of the convolutions within a level.
         front: channels of a stage before the stem that corrects single samples at the full rate,
@@ -320,7 +321,8 @@ def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, hidden=6
     Args:
         frame_length: samples per frame, a multiple of hold_length.
         hold_length: samples per knot; 1 if it is not known, then every sample is looked at.
-        experts: linear maps to choose from; 1 to 2 times as many as there are cases.
+        experts: linear maps to choose from, at least as many as there are cases; spare ones make it
+            likelier that every case finds one.
         rank: how many dimensions the answers of all experts span, to spare weights; None for all.
         hidden: units of the gate.
         name: of the model.
@@ -366,10 +368,9 @@ class Inpainting(layers.Layer):
         return signal_shape
 
 
-SPEECH = (1, 2, 4, 8, 16, 32) * 2  # dilations: a position of 4 samples at 8 kHz sees 70 ms around
-
-
-def denoiser(*, channels=48, dilations=SPEECH, front=16, sample_rate=None, name="denoiser"):
+def denoiser(
+    *, channels=64, dilations=(1, 2, 4, 8, 16), front=16, sample_rate=None, name="denoiser"
+):
     """Hiss and impulses out of recordings: in-painting at the full rate, then a dilated network.
 
     No layer has a bias, so a signal twice as loud is answered twice as loud: no level has to be
@@ -408,7 +409,7 @@ def interpolator(
     keep_knots=True,
     position=4,
     channels=48,
-    dilations=SPEECH,
+    dilations=(1, 2, 4, 8, 16, 32) * 2,
     sample_rate=None,
     name="interpolator",
 ):

@@ -71,25 +71,24 @@ def examples(batches, rows, *, steps=()):
     waveforms(panels, steps=steps)
 
 
-def training(records, levels, *, ylabel="validation error, MSE"):
+def training(records, levels):
     """Validation error against seconds of training, with levels to compare as lines.
 
     Args:
         records: {network: what `training.fit` returned}.
         levels: {label: mean squared error}, baselines and the limit.
-        ylabel: name and unit of the error.
     """
     _, axes = plt.subplots(figsize=(8.5, 3.6))
     for label, record in records.items():
         axes.semilogy(record["second"], record["validation_mse"], label=label)
     for (label, level), line in zip(levels.items(), STYLES[1:] * 2, strict=False):
         axes.axhline(level, color="#777777", linestyle=line, linewidth=1, label=label)
-    axes.set(xlabel="training time, s", ylabel=ylabel)
+    axes.set(xlabel="training time, s", ylabel="validation error, MSE")
     _legend(axes)
     plt.show()
 
 
-def curves(x, series, *, xlabel, ylabel, marks=None, log=False):
+def curves(x, series, *, xlabel, ylabel, marks=None):
     """One curve per method over a swept quantity.
 
     Args:
@@ -97,15 +96,12 @@ def curves(x, series, *, xlabel, ylabel, marks=None, log=False):
         series: {label: array like x}.
         xlabel, ylabel: names and units.
         marks: {label: x} for vertical lines.
-        log: logarithmic horizontal axis.
     """
     _, axes = plt.subplots(figsize=(8.5, 3.6))
     for label, values in series.items():
         axes.plot(x, values, marker="o", markersize=3, label=label)
     for label, place in (marks or {}).items():
         axes.axvline(place, color="#777777", linestyle=":", label=label)
-    if log:
-        axes.set_xscale("log")
     axes.set(xlabel=xlabel, ylabel=ylabel)
     _legend(axes)
     plt.show()

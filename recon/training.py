@@ -76,7 +76,7 @@ def fit(
 ):
     """Train a network, keep its best weights, and survive interruption.
 
-    The learning rate rises for a twentieth of the steps, then falls to zero along a half cosine.
+    The learning rate rises for a twentieth of the steps, then falls along a cosine, almost to zero.
     After every `validations`-th part of the steps the validation data are scored: if they are the
     best so far, the network is saved to `path`, and the whole state goes to `path` + ".state".
     An interrupted run that is started again with the same arguments goes on from there and ends
@@ -122,8 +122,8 @@ def fit(
     )
     model.optimizer.build(model.trainable_variables)
     path.parent.mkdir(parents=True, exist_ok=True)
-    settings = [steps, learning_rate, ema_momentum]
-    run = _Run(path, steps, _fingerprint(model, train, settings, loss))
+    settings = [steps, validations, learning_rate, ema_momentum]
+    run = _Run(path, steps, _fingerprint(model, train, validation, settings, loss))
     done = run.resume(model)
     per_round = steps // validations
     model.fit(
@@ -179,12 +179,12 @@ def save(model, path):
         beside.unlink(missing_ok=True)
 
 
-def _fingerprint(model, train, settings, loss):
-    """Names a run by everything that decides its outcome: network, settings and first batch."""
+def _fingerprint(model, train, validation, settings, loss):
+    """Names a run by all that decides its outcome: network, settings, validation, first batch."""
     first = next(train.take(1).as_numpy_iterator())
     name = loss if isinstance(loss, str) else loss.__name__
     digest = hashlib.sha256(json.dumps([model.to_json(), *settings, name]).encode())
-    for array in (*first, *model.get_weights()):
+    for array in (*first, *validation, *model.get_weights()):
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
 

@@ -89,7 +89,7 @@ def load():
     return {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
 
 
-LEARNT = ("network that ships", "trained on")
+LEARNT = ("network that ships", "trained further")
 
 
 def readme_table():
@@ -118,7 +118,7 @@ def readme_table():
     ):
         files = {name: row["snr_db"] for name, row in results["recordings"].items()}
         best = max((name for name in files if name not in LEARNT), key=files.get)
-        cells = [files[untouched], files[best], files["trained on"]]
+        cells = [files[untouched], files[best], files["trained further"]]
         lines.append(f"| {title} | " + _cells(cells, 1, best))
     return "\n".join(lines)
 

@@ -28,7 +28,7 @@ DAMAGE = {
         stddev=(0.005, 0.1), impulse_rate=(0.0, 0.01), impulse_amplitude=0.5, logarithmic=True
     )
 } | {f"speech_hold{r}_8k": datasets.hold(r) for r in (2, 4, 6)}
-# More channels on coarser positions: less time per step (docs/performance.md).
+# Coarser positions, four knots of a hold of 2, leave time for channels (docs/performance.md).
 COARSE = {"position": 8, "channels": 64, "dilations": (1, 2, 4, 8, 16) * 2}
 BUILD = {
     "speech_denoise_8k": partial(models.denoiser, sample_rate=RATE),
@@ -36,7 +36,7 @@ BUILD = {
     "speech_hold4_8k": partial(models.interpolator, hold_length=4, channels=64, sample_rate=RATE),
     "speech_hold6_8k": partial(models.interpolator, hold_length=6, sample_rate=RATE, **COARSE),
 }
-STEPS = {"speech_denoise_8k": 9_000, "speech_hold2_8k": 14_000, "speech_hold4_8k": 17_000}
+STEPS = {"speech_denoise_8k": 14_000, "speech_hold2_8k": 14_000, "speech_hold4_8k": 17_000}
 STEPS |= {"speech_hold6_8k": 10_000}
 # Of `training.fit`: what was found last has been spent on the network that needed it most.
 OPTIONS = {"speech_hold4_8k": {"jit_compile": True, "ema_momentum": 0.995}}

@@ -67,6 +67,9 @@ def test_a_table_is_sorted_by_its_first_column_and_leaves_gaps_where_nothing_was
         "| good | 2.5 | 1 |",
         "| limit | 9.0 |  |",
     ]
+    text = evaluation.table(scores, columns, heading="change", best_last=False)
+    assert [line.split()[1] for line in text.splitlines()[2:]] == list(scores)
+    assert text.startswith("| change |")
 
 
 def test_the_seam_ratio_finds_an_error_at_the_seams_and_only_there():

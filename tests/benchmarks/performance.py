@@ -4,7 +4,7 @@
 
 Prints tables and writes them to docs/results/performance.json; docs/performance.md explains them.
 Every time is the median of several runs; the spread is the distance between the fastest and the
-slowest, as a share of it. Nothing else should run on the machine. Takes some eight minutes.
+slowest, as a share of it. Nothing else should run on the machine. Takes some fifteen minutes.
 """
 
 import json
@@ -107,9 +107,6 @@ def generators():
     return rows
 
 
-HISS, HOLD = speech.DAMAGE["speech_denoise_8k"], datasets.hold(4)
-
-
 def crops(damage):
     """Crops as the networks for speech train on, of synthesised notes."""
     notes = dict(enumerate(signals.notes(60, 8_000, 8_000, (0, 4)).numpy()))
@@ -125,14 +122,13 @@ NETWORKS = {  # name: (builder, pipeline, XLA), as they are trained
     ),
     "unrolled": (models.unrolled, lambda: datasets.noise_reduction(128, seed=1), False),
     "mixture": (models.mixture, lambda: datasets.inverse_quantization(64, seed=1), False),
-    "denoiser": (models.denoiser, lambda: crops(HISS), True),
-    "interpolator": (partial(models.interpolator, hold_length=4), lambda: crops(HOLD), True),
-    "interpolator, coarse": (
-        partial(models.interpolator, hold_length=4, **speech.COARSE),
-        lambda: crops(HOLD),
-        True,
-    ),
 }
+AT_FIRST = {"channels": 48, "dilations": (1, 2, 4, 8, 16, 32) * 2}  # before speed was looked at
+for name, build in speech.BUILD.items():
+    data, xla = partial(crops, speech.DAMAGE[name]), name in speech.OPTIONS
+    slow = AT_FIRST if "denoise" in name else AT_FIRST | {"position": 4}
+    NETWORKS[name] = build, data, xla
+    NETWORKS[f"{name}, at first"] = partial(build, **slow), data, False
 
 
 def operations(model, shape):

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/recordings.py FOLDER [NAME ...]
 
-FOLDER is the one that tests/speech.py trained on. Writes docs/results/recordings.json and, for each
-network found in runs/, the weights and a card to recon/weights.
+FOLDER is the one that tests/speech.py trained on. Writes docs/results/recordings.json and,
+for each NAME, all four by default, the weights of runs/ and a card to recon/weights.
 """
 
 import json
