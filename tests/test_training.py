@@ -130,7 +130,15 @@ def test_an_interrupted_run_goes_on_and_ends_bit_equal(tmp_path, monkeypatch, em
         with pytest.raises(Interrupt):
             fit(tmp_path / "small.keras", **average)
     assert (tmp_path / "small.keras.state").exists()
+    begin, done = training._Run.on_train_begin, []
+
+    def note(self, logs=None):
+        done.append(len(self.record["step"]))
+        begin(self, logs)
+
+    monkeypatch.setattr(training._Run, "on_train_begin", note)
     resumed, record = fit(tmp_path / "small.keras", **average)
+    assert done == [2]
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert record["validation_mse"] == whole_record["validation_mse"]
