@@ -114,7 +114,11 @@ def crops(damage):
 
 
 NETWORKS = {  # name: (builder, pipeline, XLA), as they are trained
-    "encoder-decoder": (models.encoder_decoder, lambda: datasets.noise_reduction(64, seed=1), True),
+    "encoder-decoder": (
+        models.encoder_decoder,
+        lambda: datasets.noise_reduction(64, seed=1),
+        False,
+    ),
     "U-Net": (
         partial(models.unet, window=8, front=16),
         lambda: datasets.noise_reduction(64, seed=1),
