@@ -5,6 +5,7 @@ import json
 import os
 import re
 import time
+import zipfile
 from pathlib import Path
 
 import keras
@@ -208,7 +209,7 @@ class _Run(keras.callbacks.Callback):
             with np.load(self.state, allow_pickle=False) as saved:
                 about = json.loads(str(saved["about"]))
                 values = [saved[f"v{i}"] for i in range(len(saved.files) - 1)]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return 0
         if about["fingerprint"] != self.fingerprint:
             return 0

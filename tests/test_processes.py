@@ -18,7 +18,8 @@ processor = tf.config.list_physical_devices("CPU")[0]
 parts = [tf.config.LogicalDeviceConfiguration()] * devices
 tf.config.set_logical_device_configuration(processor, parts)
 from recon import datasets, models, settings, training
-print(training.distribute(settings.strategy()), flush=True)
+used = training.distribute(settings.strategy())
+print(used, tf.distribute.get_strategy().num_replicas_in_sync, flush=True)
 keras.utils.set_random_seed(1)
 data = {"n_samples": 64, "cycles": (1, 8)}
 record = training.fit(
@@ -33,7 +34,7 @@ print(json.dumps([record["loss"], record["validation_loss"], digest]))
 """
 
 
-def start(path, devices=1, **environment):
+def start(path, devices=2, **environment):
     """A process that trains a small network for 100 steps."""
     environment = (
         os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"} | environment
@@ -45,26 +46,30 @@ def start(path, devices=1, **environment):
 
 
 def outcome(process):
-    """(devices, losses of training and validation, digest of the weights) that it ends with."""
+    """(devices, losses of training and validation, digest of the weights) that it ends with, and
+    the rounds that took."""
     output, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors[-2000:]
     lines = output.splitlines()
-    return lines[0], *json.loads(lines[-1])
+    return (lines[0], *json.loads(lines[-1])), output.count("validation error")
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """What one process on one device, never interrupted, ends with."""
-    return outcome(start(tmp_path_factory.mktemp("alone") / "net.keras"))
+    found, rounds = outcome(start(tmp_path_factory.mktemp("alone") / "net.keras"))
+    assert rounds == 10
+    return found
 
 
 def test_one_device_is_the_default(alone):
-    assert alone[0] == "CPU:0"
+    assert alone[0] == "CPU:0 1"
 
 
 def test_two_devices_train_the_network_that_one_does(alone, tmp_path):
-    devices, *losses, _ = outcome(start(tmp_path / "net.keras", 2, RECON_STRATEGY="mirrored"))
-    assert devices == "CPU:0, CPU:1"
+    found, _ = outcome(start(tmp_path / "net.keras", RECON_STRATEGY="mirrored"))
+    devices, *losses, _ = found
+    assert devices == "CPU:0, CPU:1 2"
     assert losses == [pytest.approx(curve, rel=1e-5) for curve in alone[1:3]]
 
 
@@ -77,4 +82,6 @@ def test_a_killed_run_started_again_ends_bit_equal(alone, tmp_path, rounds):
     assert process.wait() == -signal.SIGKILL
     process.communicate()
     assert (tmp_path / "net.keras.state").exists() == (rounds > 0)
-    assert outcome(start(tmp_path / "net.keras")) == alone
+    found, others = outcome(start(tmp_path / "net.keras"))
+    assert found == alone
+    assert others <= 10 - rounds
