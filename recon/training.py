@@ -206,7 +206,7 @@ class _Run(keras.callbacks.Callback):
     def resume(self, model):
         """Continue from the state of an interrupted run like this one; returns rounds done."""
         try:
-            with np.load(self.state, allow_pickle=False) as saved:
+            with open(self.state, "rb") as file, np.load(file, allow_pickle=False) as saved:
                 about = json.loads(str(saved["about"]))
                 values = [saved[f"v{i}"] for i in range(len(saved.files) - 1)]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
