@@ -113,7 +113,7 @@ def crops(damage):
     return datasets.crops(notes, speech.BATCH_SIZE, seed=1, n_samples=1_024, damage=damage)
 
 
-NETWORKS = {  # name: (builder, pipeline, XLA), as they are trained
+NETWORKS = {  # name: (builder, pipeline, XLA)
     "encoder-decoder": (
         models.encoder_decoder,
         lambda: datasets.noise_reduction(64, seed=1),
