@@ -73,7 +73,7 @@ def restore(options):
             _progress(written / source.frames)
     note = ""
     if exceeding:
-        clipped = target.subtype in audio.BITS
+        clipped = target.subtype not in audio.UNBOUNDED
         kept = "were clipped (--float keeps them)" if clipped else "are kept as they are"
         note = f"; {exceeding} samples exceed full scale and {kept}"
     return f"{options.output}: {source.frames / rate:.1f} s restored{note}"

@@ -4,9 +4,11 @@ import fnmatch
 import hashlib
 import os
 import re
+import secrets
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,10 @@ from IPython.display import Audio, display
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 BITS |= {f"ALAC_{bits}": bits for bits in (16, 20, 24, 32)}
+# Of samples beyond full scale all others make something else: a step, or their opposite.
+UNBOUNDED = {"FLOAT", "DOUBLE", "VORBIS", "OPUS"}
+UNBOUNDED |= {f"MPEG_LAYER_{layer}" for layer in ("I", "II", "III")}
+SHORTEST = 32  # samples of a recording to train on or to score: as many as a baseline looks at
 
 
 class AudioError(ValueError):
@@ -36,10 +42,10 @@ def reading(path):
         AudioError: if it is missing, no audio, empty, or shorter than its own header says.
     """
     path = Path(path)
-    if not path.is_file():
-        what = "a folder" if path.is_dir() else "nothing there"
+    if not os.path.isfile(path):  # Path.is_file raises for names that no file can have
+        what = "a folder" if os.path.isdir(path) else "nothing there"
         raise AudioError(f"input must be an audio file, got {str(path)!r}: {what}")
-    with _reported("read", path):
+    with _reported("read", path, TypeError):  # that is how a file without a header is answered
         file = soundfile.SoundFile(path)
     with file:
         if file.frames < 1:
@@ -73,7 +79,7 @@ def blocks(file, block_length):
         AudioError: if there are fewer samples than the header says, or one is not finite.
     """
     for start in range(0, file.frames, block_length):
-        with _reported("read", file.name):
+        with _reported("read", file.name, AssertionError):
             block = file.read(block_length, dtype="float32", always_2d=True)
         if len(block) < min(block_length, file.frames - start):
             found = f"{start + len(block)} samples of {file.frames}"
@@ -127,11 +133,13 @@ def writing(path, source, *, subtype=None, overwrite=False):
             not hold such samples.
     """
     path, subtype = Path(path), subtype or source.subtype
+    with _reported("write", path):
+        there = path.exists()
     if path.is_dir():
         raise AudioError(f"output must be a file, got {str(path)!r}: a folder")
-    if path.exists() and path.samefile(source.name):
+    if there and path.samefile(source.name):
         raise AudioError(f"output must not be the input, got {str(path)!r} for both")
-    if path.exists() and not overwrite:
+    if there and not overwrite:
         raise AudioError(f"output must not exist, got {str(path)!r} (--overwrite replaces it)")
     alike = path.suffix.lower() == Path(source.name).suffix.lower()
     kind = source.format if alike else path.suffix[1:].upper()
@@ -140,13 +148,13 @@ def writing(path, source, *, subtype=None, overwrite=False):
         raise AudioError(f"output must end in the suffix of an audio format, got {str(path)!r}")
     if not soundfile.check_format(kind, subtype):
         raise AudioError(f"output must be of a format that holds {subtype} samples, got {kind}")
-    beside = path.with_name(f".recon-{os.getpid()}.partial{path.suffix}")
+    beside = path.with_name(f".recon-{secrets.token_hex(4)}.partial{path.suffix}")
     about = {"samplerate": source.samplerate, "channels": source.channels, "format": kind}
     try:
         with _reported("write", path):
             with soundfile.SoundFile(beside, "w", subtype=subtype, **about) as file:
                 yield file
-            if soundfile.info(beside).frames != source.frames:
+            if soundfile.info(beside).frames < source.frames:  # some codecs fill a last block
                 raise AudioError(f"output must hold {source.frames} samples, and does not: "
                                  f"{str(path)!r} (is the disk full?)")  # fmt: skip
             os.replace(beside, path)
@@ -157,7 +165,8 @@ def writing(path, source, *, subtype=None, overwrite=False):
 def write(file, block):
     """Write samples [n_samples, channels] to what `writing` yields.
 
-    Integer formats get the nearest step, and full scale for what exceeds it.
+    Integer formats get the nearest step. What exceeds full scale is clipped where the format does
+    not hold it.
 
     Returns:
         How many samples exceed full scale.
@@ -166,20 +175,22 @@ def write(file, block):
     if file.subtype in BITS:
         steps = 2.0 ** (BITS[file.subtype] - 1)  # libsndfile alone would round downwards
         block = np.clip(np.rint(block * steps), -steps, steps - 1) / steps
-    file.write(block)
+    elif file.subtype not in UNBOUNDED:
+        block = np.clip(block, -1, 1)
+    try:
+        file.write(block)
+    except AssertionError as error:  # soundfile asserts that all was written
+        raise OSError("the disk may be full") from error
     return exceeding
 
 
 @contextmanager
-def _reported(verb, path):
-    """Turn what libsndfile and the system say about a file into one line.
-
-    soundfile asserts that all was written, and answers a file without a header by a TypeError.
-    """
+def _reported(verb, path, *others):
+    """Turn what libsndfile and the system say about a file into one line."""
     try:
         yield
-    except (soundfile.SoundFileError, OSError, AssertionError, TypeError) as error:
-        reason = getattr(error, "error_string", "") or str(error) or "the disk may be full"
+    except (soundfile.SoundFileError, OSError, *others) as error:
+        reason = getattr(error, "error_string", "") or str(error)
         reason = " ".join(reason.split()).rstrip(".")
         noun = {"read": "input", "write": "output"}[verb]
         raise AudioError(f"{noun} must be a file to {verb}, got {str(path)!r}: {reason}") from error
@@ -203,8 +214,10 @@ def load(folder, *, sample_rate=None):
         sorted.
 
     Raises:
-        ValueError: if nothing in the folder can be used.
+        ValueError: if nothing in the folder can be used, or `sample_rate` is not above 0.
     """
+    if sample_rate is not None and not (isinstance(sample_rate, Real) and sample_rate > 0):
+        raise ValueError(f"sample_rate must be above 0 Hz, got {sample_rate!r}")
     paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     rates, skipped, spans = {}, [], {}
     for path in paths:
@@ -241,13 +254,17 @@ def load(folder, *, sample_rate=None):
 
 def _store_mono(store, path, sample_rate):
     """Append a recording to a file of float32 samples, as mono; returns its peak."""
-    peak = 0
+    start, peak = store.tell(), 0
     with reading(path) as file:
         stream = blocks(file, 2**16)
         for block in resampled(stream, file.samplerate, sample_rate, file.channels):
             mono = block.mean(axis=1)
             peak = max(peak, np.abs(mono).max(initial=0))
             store.write(mono.tobytes())
+    n_samples = (store.tell() - start) // 4
+    if n_samples < SHORTEST:
+        rule = f"input must hold at least {SHORTEST} samples at {sample_rate} Hz"
+        raise AudioError(f"{rule}, got {n_samples} in {str(path)!r}")
     if not peak:
         raise AudioError(f"input must not be silent, got {str(path)!r}")
     return peak
@@ -259,7 +276,8 @@ def split(recordings, *, test="*_[0-4].*"):
     Test files are those whose names match one of `test`: the default is the rule of the Free
     Spoken Digit Dataset, whose files end in an index and keep 0 to 4 for testing. Where no name
     matches, or fewer than two are left, one file in ten is drawn by a hash of its name. Of the
-    others, one in ten, by hash too, is for validation. Every part gets at least one file.
+    others as many, by hash too, are for validation, half of them at most. Every part gets at least
+    one file.
 
     Args:
         recordings: dict with at least three entries.
@@ -280,7 +298,8 @@ def split(recordings, *, test="*_[0-4].*"):
     if not 0 < len(held_out) <= len(order) - 2:
         held_out = order[:tenth]
     others = [name for name in order if name not in set(held_out)]
-    parts = others[tenth:] or others[1:], others[:tenth][: len(others) - 1], held_out
+    cut = min(tenth, len(others) // 2)
+    parts = others[cut:], others[:cut], held_out
     return tuple({name: recordings[name] for name in sorted(part)} for part in parts)
 
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from recon import metrics
 
+BATCH_SIZE = 512  # waveforms that a method gets at a time
+
 
 def score(methods, corrupted, clean, *, limit=None):
     """Apply every method to the same waveforms and measure what comes out.
@@ -56,15 +58,15 @@ def over_seeds(scores):
         scores: list of {key: number}, one per seed.
 
     Returns:
-        {key: mean over the seeds, key + "_spread": their standard deviation}.
+        {key: mean over the seeds, key + "_spread": the standard deviation of a sample}.
 
-    >>> over_seeds([{"gain_db": 1.0}, {"gain_db": 3.0}])
+    >>> over_seeds([{"gain_db": 1.0}, {"gain_db": 2.0}, {"gain_db": 3.0}])
     {'gain_db': 2.0, 'gain_db_spread': 1.0}
     """
     row = {}
     for key in scores[0]:
         values = [score[key] for score in scores]
-        row |= {key: float(np.mean(values)), f"{key}_spread": float(np.std(values))}
+        row |= {key: float(np.mean(values)), f"{key}_spread": float(np.std(values, ddof=1))}
     return row
 
 
@@ -78,10 +80,10 @@ def group_means(values, groups):
     return np.array([values[groups == label].mean() for label in np.unique(groups)])
 
 
-def apply(method, corrupted, *, batch_size=512):
+def apply(method, corrupted):
     """The method's estimate of every waveform, batch by batch so that memory stays bounded."""
-    parts = range(0, len(corrupted), batch_size)
-    return np.concatenate([np.asarray(method(corrupted[i : i + batch_size])) for i in parts])
+    batches = (corrupted[i : i + BATCH_SIZE] for i in range(0, len(corrupted), BATCH_SIZE))
+    return np.concatenate([np.asarray(method(batch)) for batch in batches])
 
 
 def damaged(damage, clean, index, *, seed):
@@ -165,7 +167,7 @@ def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
         methods: {name: callable}, each mapping a signal [n_samples] to an estimate of its shape,
             frame by frame from its start on.
         corrupted, clean: float arrays [n_samples].
-        frame_length: samples between seams, a multiple of 2 * width.
+        frame_length: samples between seams, a multiple of 2 * width and larger.
         whole: float array [n_samples], the estimate made of the whole signal at once.
         width: samples on either side of a seam that count as next to it.
 
@@ -175,10 +177,10 @@ def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
         seam, and the largest difference from `whole`.
 
     Raises:
-        ValueError: if frame_length is no multiple of 2 * width.
+        ValueError: if frame_length is no larger multiple of 2 * width.
     """
-    if frame_length % (2 * width):
-        rule = f"frame_length must be a multiple of 2 * width = {2 * width}"
+    if frame_length % (2 * width) or frame_length <= 2 * width:
+        rule = f"frame_length must be a larger multiple of 2 * width = {2 * width}"
         raise ValueError(f"{rule}, got {frame_length}")
     scores = {}
     for name, method in methods.items():

@@ -105,8 +105,8 @@ def restore(model, signal, *, chunk_length):
     Args:
         model: as in `Stream`.
         signal: finite real array [n_samples] or [n_samples, channels], any length, 0 included.
-        chunk_length: samples restored at a time, at least 1; memory grows with it, not with the
-            signal.
+        chunk_length: samples restored at a time, at least 1; the network's memory grows with it,
+            not with the signal.
 
     Returns:
         float32 array of the signal's shape.
@@ -177,11 +177,16 @@ def frame_by_frame(model, signal, *, frame_length):
     Args:
         model: any callable that maps [batch, n_samples, 1] to the same shape.
         signal: float array [n_samples].
-        frame_length: samples; a last frame may be shorter.
+        frame_length: samples, at least 1; a last frame may be shorter.
 
     Returns:
         float32 array [n_samples].
+
+    Raises:
+        ValueError: if frame_length is less.
     """
+    if frame_length < 1:
+        raise ValueError(f"frame_length must be at least 1, got {frame_length}")
     signal = np.asarray(signal, np.float32)
     whole = len(signal) // frame_length * frame_length
     parts = [_frames(model, signal[:whole].reshape(-1, frame_length)).ravel()]
@@ -200,18 +205,18 @@ def overlap_add(model, signal, *, frame_length):
     Args:
         model: any callable that maps [batch, frame_length, 1] to the same shape.
         signal: float array [n_samples].
-        frame_length: samples, even.
+        frame_length: samples, even, at least 2.
 
     Returns:
         float32 array [n_samples].
 
     Raises:
-        ValueError: if frame_length is odd.
+        ValueError: if frame_length is not.
 
     Source: Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
     """
-    if frame_length % 2:
-        raise ValueError(f"frame_length must be even, got {frame_length}")
+    if frame_length % 2 or frame_length < 2:
+        raise ValueError(f"frame_length must be even and at least 2, got {frame_length}")
     hop_length = frame_length // 2
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
     count = -(-len(signal) // hop_length) + 1

@@ -32,9 +32,14 @@ def noise_reduction(*, n_samples=256, amplitude=(0.05, 1.0), stddev=(0.01, 0.1))
     Returns:
         float, mean squared error.
 
+    Raises:
+        ValueError: if a range is not ordered or holds negative numbers.
+
     >>> round(noise_reduction(n_samples=200, amplitude=(0, 9), stddev=(0.1, 0.1)), 6)
     0.0001
     """
+    _check_range("amplitude", amplitude)
+    _check_range("stddev", stddev)
     if max(stddev) == 0:
         return 0.0
     nodes, weights = leggauss(16)
@@ -158,7 +163,8 @@ def inverse_quantization(
         limit over the whole set is its mean.
 
     Raises:
-        ValueError: if `phase` is neither, or `n_samples` is not a multiple of `hold_length`.
+        ValueError: if `phase` is neither, another range leaves its limits, or `n_samples` is not a
+            multiple of `hold_length`.
 
     >>> inverse_quantization(n_samples=8, cycles=(1, 2), amplitude=(1, 1), hold_length=2).tolist()
     [0.0, 0.0]
@@ -229,6 +235,8 @@ def _held_prior(n_samples, cycles, amplitude, phase, hold_length):
     if hold_length < 1 or n_samples % hold_length:
         rule = f"n_samples must be a multiple of hold_length {hold_length}"
         raise ValueError(f"{rule}, got {n_samples}")
+    _check_range("cycles", cycles, n_samples // 2)
+    _check_range("amplitude", amplitude)
     low, high = amplitude
     mean, variance = (low + high) / 2, (high - low) ** 2 / 12
     counts = np.arange(cycles[0], cycles[1] + 1)[:, None, None]
@@ -241,3 +249,10 @@ def _held_prior(n_samples, cycles, amplitude, phase, hold_length):
     flip = np.where(counts % knots > knots / 2, -1, 1)
     waves = np.concatenate([flip * np.sin(angle), np.cos(angle)], axis=1)
     return np.round(waves, 9), 0.0, (mean**2 + variance) / 2
+
+
+def _check_range(name, bounds, high=np.inf):
+    first, last = bounds
+    if not 0 <= first <= last <= high:
+        rule = f"{name} must be an ordered pair within [0, {high:g}]"
+        raise ValueError(f"{rule}, got {bounds!r}")

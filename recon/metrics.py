@@ -89,13 +89,18 @@ def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=
     reference has some scores well: read it beside the SNR, never alone.
 
     Args:
-        reference, estimate: as in every metric.
+        reference, estimate: as in every metric, of one channel.
         band: share of the spectrum that counts, from 0 to 1, the Nyquist frequency. Split at
             1 / hold_length it tells what lies below the knots' Nyquist limit from what lies above.
-        frame_length: samples; a shorter waveform is one frame, padded with zeros.
+        frame_length: samples, even, at least 4; a shorter waveform is one frame, padded with zeros,
+            and samples at the end that do not fill another frame do not count.
 
     Returns:
         float per waveform.
+
+    Raises:
+        ValueError: if `band` is not an ordered pair within [0, 1], or `frame_length` is not even
+            or less than 4.
 
     Source: Kuleshov, Enam and Ermon, "Audio Super Resolution using Neural Networks", 2017, section
     4, there with frames of 2,048 samples at 16 kHz.
@@ -105,6 +110,10 @@ def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=
     2.0
     """
     a, b = _waveforms(reference=reference, estimate=estimate)
+    if not 0 <= band[0] < band[1] <= 1:
+        raise ValueError(f"band must be an ordered pair within [0, 1], got {band!r}")
+    if frame_length < 4 or frame_length % 2:
+        raise ValueError(f"frame_length must be even and at least 4, got {frame_length!r}")
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
     logs = []
     for signal in (a, b):

@@ -518,7 +518,7 @@ def load(path):
     """
     path = str(path)
     if not zipfile.is_zipfile(path):  # the older formats can hold code
-        what = "is not in the .keras format" if os.path.isfile(path) else "does not exist"
+        what = "is not in the .keras format" if os.path.exists(path) else "does not exist"
         raise ValueError(f"model must be a .keras file, got {path!r}, which {what}")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -561,7 +561,8 @@ def receptive_field(model):
     return int(max(samples - first)), int(max(last - samples)), stride
 
 
-MOVING = (layers.Conv1D, layers.MaxPooling1D, layers.UpSampling1D)
+PADDING = {layers.Conv1D: "same", layers.MaxPooling1D: "valid"}  # the only ones that the walk knows
+MOVING = (*PADDING, layers.UpSampling1D)
 MIXING = (LinearExperts, SpectralMask, ImpulseRemoval, Inpainting, layers.Dense)
 
 
@@ -569,11 +570,12 @@ def _reads(layer, inputs, stride):
     """First and last input sample behind each position and channel that a layer writes."""
     if isinstance(layer, layers.Reshape) and layer.target_shape[0] == -1:
         return inputs[0].reshape(-1, layer.target_shape[1], 2)
-    if isinstance(layer, layers.Concatenate):
+    if isinstance(layer, layers.Concatenate) and layer.axis == -1:
         return np.concatenate(inputs, axis=1)
     if isinstance(layer, PadToMultiple | CropToInput | layers.Add | layers.ReLU):
         return _union(np.stack(inputs), axis=0)
-    if not isinstance(layer, MOVING + MIXING):
+    known = isinstance(layer, MOVING + MIXING)
+    if not known or getattr(layer, "padding", None) != PADDING.get(type(layer)):
         raise ValueError(f"model must be convolutional, got the layer {layer.name!r} of "
                          f"{type(layer).__name__}, whose reach is not bounded")  # fmt: skip
     if isinstance(layer, LinearExperts):

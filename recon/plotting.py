@@ -114,10 +114,9 @@ def spectrograms(signals, sample_rate):
         signals: {title: array [n_samples]}.
         sample_rate: Hz.
     """
-    _, row = plt.subplots(
-        1, len(signals), sharex=True, sharey=True, figsize=(2.9 * len(signals), 3)
-    )
-    top = None
+    size = (2.9 * len(signals), 3)
+    _, rows = plt.subplots(1, len(signals), sharex=True, sharey=True, figsize=size, squeeze=False)
+    row, top = rows[0], None
     for axes, (title, values) in zip(row, signals.items(), strict=True):
         spectrum, _, _, image = axes.specgram(
             values + 1e-9 * np.cos(np.arange(len(values))),  # digital silence has no logarithm

@@ -143,7 +143,7 @@ def notes(count, n_samples, sample_rate, seed):
 
     Returns:
         float32 tensor [count, n_samples], each note at a peak of 0.3, about as far below
-        full scale as speech is on average.
+        full scale as speech is on average. Where the rate is too low for any partial, silence.
     """
     seeds = tf.random.split(seed, 4)
     total, length = count * NOTES_PER_PHRASE, n_samples // NOTES_PER_PHRASE
@@ -159,6 +159,6 @@ def notes(count, n_samples, sample_rate, seed):
     envelope = tf.exp(-time_s / decay_s * tf.sqrt(partial)[:, None]) * (1 - tf.exp(-time_s / 0.005))
     level = (audible * partial**-brightness)[..., None]
     wave = tf.reduce_sum(level * envelope * tf.sin(2 * pi * turns + phase), axis=1)
-    wave *= 0.3 / tf.reduce_max(tf.abs(wave), axis=1, keepdims=True)
+    wave *= tf.math.divide_no_nan(0.3, tf.reduce_max(tf.abs(wave), axis=1, keepdims=True))
     phrases = tf.reshape(wave, [count, NOTES_PER_PHRASE * length])
     return tf.pad(phrases, [[0, 0], [0, n_samples - NOTES_PER_PHRASE * length]])

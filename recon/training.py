@@ -91,7 +91,7 @@ def fit(
         steps: batches to train on, a multiple of `validations`.
         path: file to keep the best network in, ending in .keras.
         learning_rate: the schedule's peak.
-        loss: Keras loss; a function of (clean, estimate) or a name.
+        loss: a Keras loss, a function of (clean, estimate), or a name.
         validations: how often to score the validation data.
         jit_compile: as in `keras.Model.compile`; True has XLA fuse the step, which takes seconds to
             compile; what it gains depends on the machine (docs/performance.md).
@@ -109,10 +109,9 @@ def fit(
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"path must end in .keras, got {str(path)!r}")
-    if steps < validations or steps % validations:
-        raise ValueError(
-            f"steps must be a positive multiple of validations ({validations}), got {steps}"
-        )
+    if validations < 1 or steps < validations or steps % validations:
+        rule = f"steps must be a positive multiple of validations ({validations}), at least 1"
+        raise ValueError(f"{rule}, got {steps}")
     schedule = keras.optimizers.schedules.CosineDecay(
         learning_rate / 100, steps, warmup_target=learning_rate, warmup_steps=steps // 20
     )
@@ -182,12 +181,13 @@ def save(model, path):
 
 
 def _fingerprint(model, train, validation, settings, loss):
-    """Names a run by all that decides its outcome: network, settings, validation, first batch."""
-    first = next(train.take(1).as_numpy_iterator())
-    name = loss if isinstance(loss, str) else loss.__name__
+    """Names a run by all that decides its outcome: network, settings, validation data, the first
+    batch, and the loss by what it makes of that batch."""
+    corrupted, clean = next(train.take(1).as_numpy_iterator())
+    value = ops.convert_to_numpy(keras.losses.get(loss)(clean, ops.convert_to_tensor(corrupted)))
     network = re.sub(r'_\d+"', '"', model.to_json())  # a name tells how many were made before it
-    digest = hashlib.sha256(json.dumps([network, *settings, name]).encode())
-    for array in (*first, *validation, *model.get_weights()):
+    digest = hashlib.sha256(json.dumps([network, *settings]).encode())
+    for array in (corrupted, clean, value, *validation, *model.get_weights()):
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
 
@@ -209,7 +209,7 @@ class _Run(keras.callbacks.Callback):
             with open(self.state, "rb") as file, np.load(file, allow_pickle=False) as saved:
                 about = json.loads(str(saved["about"]))
                 values = [saved[f"v{i}"] for i in range(len(saved.files) - 1)]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
             return 0
         if about["fingerprint"] != self.fingerprint:
             return 0

@@ -31,19 +31,21 @@ def test_recordings_come_as_mono_at_full_scale(folder, capsys):
 
 def test_what_is_no_audio_and_what_is_silent_is_skipped_with_the_reason(folder, capsys):
     (folder / "notes.txt").write_text("not audio")
-    soundfile.write(folder / "silent.wav", np.zeros(10), 8_000)
+    soundfile.write(folder / "silent.wav", np.zeros(100), 8_000)
+    soundfile.write(folder / "short.wav", np.ones(audio.SHORTEST - 1) / 2, 8_000)
     soundfile.write(folder / "nothing.wav", np.zeros(0), 8_000)
     soundfile.write(folder / "a broken.wav", np.array([1.0, np.nan]), 8_000, subtype="FLOAT")
     recordings, _ = audio.load(folder)
     assert list(recordings) == ["deep/stereo.flac", "mono.wav"]
     assert np.abs(recordings["deep/stereo.flac"]).max() == 1
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == 4
+    assert len(said) == 5
     for name, why in {
         "notes.txt": "must be a file to read",
         "nothing.wav": "must hold at least one sample",
         "a broken.wav": "must be finite",
         "silent.wav": "must not be silent",
+        "short.wav": "must hold at least 32 samples at 8000 Hz, got 31",
     }.items():
         assert any(x.startswith(f"skipped: input {why}") and name in x for x in said), (name, said)
 
@@ -90,6 +92,21 @@ def test_test_files_may_be_like_any_of_several_patterns():
     assert list(test) == ["a/p1_1.wav", "a/p1_2.wav", "c/p3_2.wav"]
 
 
+@pytest.mark.parametrize("sample_rate", [0, -8_000, "8k"])
+def test_a_rate_that_is_none_is_refused(folder, sample_rate):
+    rule = f"^sample_rate must be above 0 Hz, got {sample_rate!r}$"
+    with pytest.raises(ValueError, match=rule):
+        audio.load(folder, sample_rate=sample_rate)
+
+
+@pytest.mark.parametrize("others", [2, 3, 5, 20])
+def test_no_recording_is_in_two_parts_however_few_are_left_for_training(others):
+    names = [f"w_{i}.wav" for i in range(90)] + [f"x_{i}.wav" for i in range(others)]
+    parts = audio.split(dict.fromkeys(names), test="w_*")
+    assert all(parts)
+    assert sorted(name for part in parts for name in part) == sorted(names)
+
+
 @pytest.mark.parametrize("count", [3, 4, 10, 57])
 def test_other_folders_are_split_by_name_alone(count):
     names = [f"song {i}.flac" for i in range(count)]
@@ -122,6 +139,62 @@ def test_players_keep_true_loudness(monkeypatch, capsys):
         samples = np.frombuffer(player.data[44:], np.int16)
         assert len(samples) == 100
         np.testing.assert_allclose(samples / 32767, level, atol=1e-4)
+
+
+@pytest.fixture
+def source(folder):
+    with audio.reading(folder / "mono.wav") as file:
+        yield file
+
+
+BEYOND = np.array([[0.5], [1.5], [-1.5], [3.0]] * 500)
+
+
+@pytest.mark.parametrize("subtype", ["ULAW", "ALAW", "PCM_16", "PCM_U8", "FLOAT"])
+def test_what_exceeds_full_scale_is_clipped_unless_the_format_holds_it(source, folder, subtype):
+    with audio.writing(folder / "new.wav", source, subtype=subtype) as file:
+        audio.write(file, BEYOND[:400])
+    found = soundfile.read(folder / "new.wav", always_2d=True)[0]
+    expected = BEYOND[:400] if subtype in audio.UNBOUNDED else BEYOND[:400].clip(-1, 1)
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM"])
+def test_what_exceeds_full_scale_does_not_come_back_as_its_opposite(tmp_path, subtype):
+    soundfile.write(tmp_path / "old.wav", np.zeros(8_000), 8_000, subtype="PCM_16")
+    tone = 1.4 * np.sin(2 * np.pi * 300 * np.arange(8_000) / 8_000)
+    new = tmp_path / "new.wav"
+    with (
+        audio.reading(tmp_path / "old.wav") as old,
+        audio.writing(new, old, subtype=subtype) as file,
+    ):
+        assert audio.write(file, tone[:, None]) == np.sum(np.abs(tone) > 1)
+    found = soundfile.read(new)[0][: len(tone)]
+    assert np.corrcoef(found, tone.clip(-1, 1))[0, 1] > 0.95
+
+
+def test_two_recordings_can_be_written_at_once(source, folder):
+    with audio.writing(folder / "a.wav", source) as a, audio.writing(folder / "b.wav", source) as b:
+        for file, level in ((a, 0.25), (b, 0.5)):
+            audio.write(file, np.full((400, 1), level))
+    assert [soundfile.read(folder / f"{name}.wav")[0].max() for name in "ab"] == [0.25, 0.5]
+
+
+@pytest.mark.parametrize("error", [TypeError("a fault"), AssertionError("a fault")])
+def test_a_fault_of_the_caller_is_not_blamed_on_the_file(source, folder, error):
+    with pytest.raises(type(error), match="^a fault$"), audio.writing(folder / "a.wav", source):
+        raise error
+    assert not [*folder.glob("*.partial*"), *folder.glob("a.wav")]
+
+
+def test_a_name_that_no_file_can_have_is_one_error(source, folder):
+    name = folder / ("a" * 300 + ".wav")
+    for opened, rule in (
+        (audio.reading(name), "^input must be an audio file, got .*: nothing there$"),
+        (audio.writing(name, source), "^output must be a file to write, got .* too long"),
+    ):
+        with pytest.raises(audio.AudioError, match=rule), opened:
+            pass
 
 
 def readable(path):

@@ -94,9 +94,11 @@ def test_the_seam_ratio_finds_an_error_at_the_seams_and_only_there():
     np.testing.assert_allclose(found["worse"]["by_distance"][1:], [level] * 5)
 
 
-def test_the_distances_from_a_seam_need_whole_groups():
-    with pytest.raises(ValueError, match="^frame_length must be a multiple of 2 .* 16, got 100"):
-        evaluation.seams({}, np.zeros(200), np.zeros(200), 100, whole=np.zeros(200))
+@pytest.mark.parametrize("frame_length", [100, 16, 0])
+def test_the_distances_from_a_seam_need_whole_groups_and_more_than_one(frame_length):
+    rule = f"^frame_length must be a larger multiple of 2 .* 16, got {frame_length}$"
+    with pytest.raises(ValueError, match=rule):
+        evaluation.seams({}, np.zeros(200), np.zeros(200), frame_length, whole=np.zeros(200))
 
 
 def test_files_are_summed_up_by_mean_spread_and_worst():
@@ -116,7 +118,7 @@ def test_seeds_are_one_row_with_mean_and_spread():
     seeds = [lambda x: x - 0.09, lambda x: x - 0.099]
     row = evaluation.score({"net": seeds}, CORRUPTED, CLEAN)["net"]
     assert row["gain_db"] == pytest.approx(30)
-    assert row["gain_db_spread"] == pytest.approx(10)
+    assert row["gain_db_spread"] == pytest.approx(10 * 2**0.5)
     alone = evaluation.score({"net": seeds[:1]}, CORRUPTED, CLEAN)["net"]
     assert alone["gain_db"] == pytest.approx(20)
     assert "gain_db_spread" not in alone

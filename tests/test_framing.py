@@ -176,9 +176,16 @@ def test_bad_input_is_named_in_one_line(arguments, message):
     assert "\n" not in str(error.value)
 
 
-def test_overlap_add_needs_an_even_frame():
-    with pytest.raises(ValueError, match="^frame_length must be even, got 7"):
-        framing.overlap_add(lambda x: x, SIGNAL, frame_length=7)
+@pytest.mark.parametrize("frame_length", [7, 0, -2])
+def test_overlap_add_needs_an_even_frame(frame_length):
+    rule = f"^frame_length must be even and at least 2, got {frame_length}$"
+    with pytest.raises(ValueError, match=rule):
+        framing.overlap_add(lambda x: x, SIGNAL, frame_length=frame_length)
+
+
+def test_frame_by_frame_needs_a_frame():
+    with pytest.raises(ValueError, match="^frame_length must be at least 1, got 0$"):
+        framing.frame_by_frame(lambda x: x, SIGNAL, frame_length=0)
 
 
 def test_keras_models_run_compiled_and_a_mirrored_one_answers_once():

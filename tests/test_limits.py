@@ -126,6 +126,15 @@ def test_without_noise_the_estimate_takes_every_impulse_away():
     np.testing.assert_allclose(estimate[..., 0], clean, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["amplitude", "stddev"])
+@pytest.mark.parametrize("wrong", [(1, 0.05), (-0.1, 0.1), (np.nan, 1)])
+def test_a_range_of_the_noise_limit_that_is_none_is_refused(name, wrong):
+    with pytest.raises(
+        ValueError, match=rf"^{name} must be an ordered pair within \[0, inf\], got"
+    ):
+        limits.noise_reduction(**{name: wrong})
+
+
 @pytest.mark.parametrize("cycles", [(0, 9), (9, 32), (9, 8)])
 def test_cycle_counts_with_fewer_than_two_amplitudes_are_refused(cycles):
     with pytest.raises(ValueError, match=r"^cycles must be .* between 0 and 32, got \(\d, \d+\)$"):
@@ -222,6 +231,9 @@ def test_knots_that_no_draw_explains_get_the_nearest_fit():
         ({"phase": (0, 1)}, r"^phase must be two equal .* full circle, got \(0, 1\)$"),
         ({"hold_length": 7}, r"^n_samples must be a multiple of hold_length 7, got 100$"),
         ({"hold_length": 0}, r"^n_samples must be a multiple of hold_length 0, got 100$"),
+        ({"cycles": (1, 60)}, r"^cycles must be an ordered pair within \[0, 50\], got \(1, 60\)$"),
+        ({"cycles": (9, 1)}, r"^cycles must be an ordered pair within \[0, 50\], got \(9, 1\)$"),
+        ({"amplitude": (1, 0)}, r"^amplitude must be an ordered pair within \[0, inf\], got .*$"),
     ],
 )
 def test_what_the_held_limit_does_not_cover_is_refused(settings, message):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -125,6 +127,20 @@ def test_the_log_spectral_distance_is_its_formula(band):
     pairs = zip(REFERENCE[..., 0], ESTIMATE[..., 0], strict=True)
     expected = [naive_distance(a, b, *band, 16) for a, b in pairs]
     np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"band": (0.6, 0.3)}, "band must be an ordered pair within [0, 1], got (0.6, 0.3)"),
+        ({"band": (0.0, 2.0)}, "band must be an ordered pair within [0, 1], got (0.0, 2.0)"),
+        ({"frame_length": 3}, "frame_length must be even and at least 4, got 3"),
+        ({"frame_length": 2}, "frame_length must be even and at least 4, got 2"),
+    ],
+)
+def test_a_spectral_distance_that_is_none_is_refused(wrong, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        metrics.log_spectral_distance(REFERENCE, ESTIMATE, **wrong)
 
 
 def test_the_log_spectral_distance_of_silence_and_of_a_short_waveform_is_finite():

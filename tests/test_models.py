@@ -175,6 +175,20 @@ def test_a_layer_that_reads_the_whole_signal_is_refused_by_name(layer):
         models.receptive_field(keras.Model(signal, layer(signal)))
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv1D(1, 3, padding="causal"),
+        layers.Conv1D(1, 3),
+        layers.MaxPooling1D(2, padding="same"),
+    ],
+)
+def test_a_padding_whose_reach_would_be_another_is_refused(layer):
+    signal = keras.Input((64, 1))
+    with pytest.raises(ValueError, match=f"^model must be convolutional, .*'{layer.name}'"):
+        models.receptive_field(keras.Model(signal, layer(signal)))
+
+
 def test_models_need_no_backend_but_keras():
     tree = ast.parse(inspect.getsource(models))
     imported = {

@@ -22,6 +22,7 @@ FIGURES = {
         ylabel="y, dB",
         marks={"here": 1.5},
     ),
+    "a spectrogram": lambda: plotting.spectrograms({"a": WAVE}, 8_000),
     "spectrograms": lambda: plotting.spectrograms({"a": WAVE, "silence": 0 * WAVE}, 8_000),
 }
 

@@ -1,4 +1,5 @@
 import json
+import re
 import zipfile
 from functools import partial
 
@@ -163,6 +164,7 @@ def test_an_interrupted_run_goes_on_and_ends_bit_equal(tmp_path, monkeypatch, em
         {"validations": 2},
         {"ema_momentum": 0.9},
         {"loss": "mean_absolute_error"},
+        {"loss": keras.losses.Huber()},
         {"model": network(seed=9)},
         {"model": network(activation="tanh")},
         {"train": data(16, seed=3)},
@@ -179,7 +181,7 @@ def test_another_run_does_not_go_on_from_an_interrupted_one(tmp_path, monkeypatc
     assert done == [0]
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "bent", "text"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "bent", "text", "flag"])
 def test_a_damaged_state_is_no_state(tmp_path, monkeypatch, damage):
     with monkeypatch.context() as patch:
         interrupt_after(patch, 2)
@@ -195,6 +197,7 @@ def test_a_damaged_state_is_no_state(tmp_path, monkeypatch, damage):
             "cut": whole[:middle],
             "bent": bent + whole[middle + 50 :],
             "text": b"not a state",
+            "flag": re.sub(b"(?s)(PK\1\2....)\0", rb"\g<1>" + b"\1", whole),  # "is encrypted"
         }[damage]
     )
     done = rounds_at_the_start(monkeypatch)
@@ -247,8 +250,16 @@ def test_a_strategy_that_is_neither_is_refused():
     ("settings", "message"),
     [
         ({"path": "a.h5"}, "path must end in .keras, got 'a.h5'"),
-        ({"steps": 41}, "steps must be a positive multiple of validations (4), got 41"),
-        ({"steps": 0}, "steps must be a positive multiple of validations (4), got 0"),
+        ({"steps": 41}, "steps must be a positive multiple of validations (4), at least 1, got 41"),
+        ({"steps": 0}, "steps must be a positive multiple of validations (4), at least 1, got 0"),
+        (
+            {"validations": 0},
+            "steps must be a positive multiple of validations (0), at least 1, got 40",
+        ),
+        (
+            {"validations": -4},
+            "steps must be a positive multiple of validations (-4), at least 1, got 40",
+        ),
     ],
 )
 def test_wrong_arguments_are_named_in_one_line(tmp_path, settings, message):
