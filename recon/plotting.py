@@ -80,7 +80,7 @@ def training(records, levels):
     """
     _, axes = plt.subplots(figsize=(8.5, 3.6))
     for label, record in records.items():
-        axes.semilogy(record["second"], record["validation_mse"], label=label)
+        axes.loglog(record["second"], record["validation_mse"], marker=".", label=label)
     for (label, level), line in zip(levels.items(), STYLES[1:] * 2, strict=False):
         axes.axhline(level, color="#777777", linestyle=line, linewidth=1, label=label)
     axes.set(xlabel="training time, s", ylabel="validation error, MSE")
