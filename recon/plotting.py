@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
+from matplotlib.ticker import LogLocator
 
 COLOURS = ["#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#777777"]
 COLOURS += COLOURS[1:3]  # ten curves at most: the last two differ by their dashes
@@ -83,6 +84,9 @@ def training(records, levels):
         axes.loglog(record["second"], record["validation_mse"], marker=".", label=label)
     for (label, level), line in zip(levels.items(), STYLES[1:] * 2, strict=False):
         axes.axhline(level, color="#777777", linestyle=line, linewidth=1, label=label)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.set(xlabel="training time, s", ylabel="validation error, MSE")
     _legend(axes)
     plt.show()

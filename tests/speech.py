@@ -28,22 +28,20 @@ DAMAGE = {
         stddev=(0.005, 0.1), impulse_rate=(0.0, 0.01), impulse_amplitude=0.5, logarithmic=True
     )
 } | {f"speech_hold{r}_8k": datasets.hold(r) for r in (2, 4, 6)}
-# Few blocks whose reach grows fast, on coarse positions: four knots of a hold of 2.
-FEW = {"position": 8, "channels": 64, "dilations": (1, 2, 4, 16, 32)}
-COARSE = {"position": 8, "channels": 64, "dilations": (1, 2, 4, 8, 16) * 2}
+interpolator = partial(models.interpolator, channels=64, sample_rate=RATE)
 BUILD = {
     "speech_denoise_8k": partial(models.denoiser, sample_rate=RATE),
-    "speech_hold2_8k": partial(models.interpolator, hold_length=2, sample_rate=RATE, **FEW),
-    "speech_hold4_8k": partial(models.interpolator, hold_length=4, channels=64, sample_rate=RATE),
-    "speech_hold6_8k": partial(models.interpolator, hold_length=6, sample_rate=RATE, **COARSE),
+    # Positions of four knots, and few blocks whose reach grows fast.
+    "speech_hold2_8k": partial(
+        interpolator, hold_length=2, position=8, dilations=(1, 2, 4, 16, 32)
+    ),
+    "speech_hold4_8k": partial(interpolator, hold_length=4),
+    "speech_hold6_8k": partial(interpolator, hold_length=6, dilations=(1, 2, 4, 8, 16, 32)),
 }
 STEPS = {"speech_denoise_8k": 14_000, "speech_hold2_8k": 30_000, "speech_hold4_8k": 17_000}
-STEPS |= {"speech_hold6_8k": 10_000}
+STEPS |= {"speech_hold6_8k": 36_000}
 AVERAGE = {"ema_momentum": 0.995}
-OPTIONS = {  # of `training.fit`
-    "speech_hold2_8k": AVERAGE,
-    "speech_hold4_8k": AVERAGE | {"jit_compile": True},
-}
+OPTIONS = dict.fromkeys(BUILD, AVERAGE) | {"speech_hold4_8k": AVERAGE | {"jit_compile": True}}
 BATCH_SIZE, N_SAMPLES, VALIDATION_CROPS = 16, 1_024, 512
 SEED, VALIDATION_SEED, TEST_SEED = 1, 2, 3
 
@@ -76,6 +74,5 @@ if __name__ == "__main__":
     parts = audio.split(recordings)
     for name in asked.names:
         path = Path("runs") / f"{name}.keras"
-        options = OPTIONS.get(name, {})
-        _, record = train(BUILD[name], DAMAGE[name], parts, path, STEPS[name], **options)
+        _, record = train(BUILD[name], DAMAGE[name], parts, path, STEPS[name], **OPTIONS[name])
         path.with_suffix(".json").write_text(json.dumps(record))

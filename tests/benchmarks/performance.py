@@ -130,7 +130,7 @@ NETWORKS = {  # name: (builder, pipeline, XLA)
 AT_FIRST = {"channels": 48, "dilations": (1, 2, 4, 8, 16, 32) * 2}  # before speed was looked at
 for name, build in speech.BUILD.items():
     data = partial(crops, speech.DAMAGE[name])
-    xla = speech.OPTIONS.get(name, {}).get("jit_compile", False)
+    xla = speech.OPTIONS[name].get("jit_compile", False)
     slow = AT_FIRST if "denoise" in name else AT_FIRST | {"position": 4}
     NETWORKS[name] = build, data, xla
     NETWORKS[f"{name}, at first"] = partial(build, **slow), data, False
