@@ -127,13 +127,10 @@ NETWORKS = {  # name: (builder, pipeline, XLA)
     "unrolled": (models.unrolled, lambda: datasets.noise_reduction(128, seed=1), False),
     "mixture": (models.mixture, lambda: datasets.inverse_quantization(64, seed=1), False),
 }
-AT_FIRST = {"channels": 48, "dilations": (1, 2, 4, 8, 16, 32) * 2}  # before speed was looked at
 for name, build in speech.BUILD.items():
     data = partial(crops, speech.DAMAGE[name])
-    xla = speech.OPTIONS[name].get("jit_compile", False)
-    slow = AT_FIRST if "denoise" in name else AT_FIRST | {"position": 4}
-    NETWORKS[name] = build, data, xla
-    NETWORKS[f"{name}, at first"] = partial(build, **slow), data, False
+    NETWORKS[name] = build, data, speech.OPTIONS[name].get("jit_compile", False)
+AT_FIRST = {"channels": 48, "dilations": (1, 2, 4, 8, 16, 32) * 2}  # before speed was looked at
 
 
 def operations(model, shape):
@@ -177,16 +174,9 @@ def step(name, rate):
     seconds = [part["seconds"] for part in times]
     model.compile(keras.optimizers.Adam(1e-4), LOG, jit_compile=xla)
     cached = tf.data.Dataset.from_tensors((corrupted, clean)).repeat()
-
     count = max(30, round(2 / seconds[2]))  # or starting the pipeline would outweigh it
-
-    def fit(data):
-        started = time.perf_counter()
-        model.fit(data, steps_per_epoch=count, shuffle=False, verbose=0)
-        return (time.perf_counter() - started) / count
-
-    fit(cached)
-    pairs = [(fit(fresh), fit(cached)) for _ in range(8)][1:]
+    fit(model, cached, count)
+    pairs = [(fit(model, fresh, count), fit(model, cached, count)) for _ in range(8)][1:]
     fastest = [min(times) for times in zip(*pairs, strict=True)]  # others only ever add to a time
     achieved = operations(model, corrupted.shape) / seconds[0]
     return {
@@ -199,6 +189,34 @@ def step(name, rate):
         "data": fastest[0] / fastest[1] - 1,
         "of_product_rate": achieved / rate,
     }
+
+
+def fit(model, data, count):
+    """Seconds of each of `count` training steps."""
+    started = time.perf_counter()
+    model.fit(data, steps_per_epoch=count, shuffle=False, verbose=0)
+    return (time.perf_counter() - started) / count
+
+
+def at_first():
+    """A training step of each network for speech beside one of the shape that it had at first.
+
+    In turns, so that whatever else the machine does slows down both; the median of the ratios.
+    """
+    rows = {}
+    for name, build in speech.BUILD.items():
+        slow = AT_FIRST if "denoise" in name else AT_FIRST | {"position": 4}
+        shapes = [build(), build(**slow)]
+        for model in shapes:
+            model.compile(keras.optimizers.Adam(1e-4), LOG, jit_compile=False)
+        batch = tf.data.Dataset.from_tensors(next(iter(crops(speech.DAMAGE[name])))).repeat()
+        turns = np.array([[fit(model, batch, 30) for model in shapes] for _ in range(12)][1:])
+        ratios = turns[:, 1] / turns[:, 0]
+        now, before = 1e3 * np.median(turns, axis=0)
+        spread = float(np.ptp(ratios) / np.median(ratios))
+        rows[name] = {"step_ms": now, "at_first_ms": before, "times_as_fast": np.median(ratios)}
+        rows[name] = {key: float(value) for key, value in rows[name].items()} | {"spread": spread}
+    return rows
 
 
 def steps():
@@ -312,7 +330,9 @@ def backends():
     return rows
 
 
-PARTS = {part.__name__: part for part in (generators, steps, limit, restoration, backends)}
+PARTS = {
+    part.__name__: part for part in (generators, steps, at_first, limit, restoration, backends)
+}
 
 
 def machine():
