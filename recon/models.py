@@ -408,7 +408,7 @@ def interpolator(
     hold_length,
     keep_knots=True,
     position=4,
-    channels=48,
+    channels=64,
     dilations=(1, 2, 4, 8, 16, 32) * 2,
     sample_rate=None,
     name="interpolator",

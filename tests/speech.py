@@ -28,7 +28,7 @@ DAMAGE = {
         stddev=(0.005, 0.1), impulse_rate=(0.0, 0.01), impulse_amplitude=0.5, logarithmic=True
     )
 } | {f"speech_hold{r}_8k": datasets.hold(r) for r in (2, 4, 6)}
-interpolator = partial(models.interpolator, channels=64, sample_rate=RATE)
+interpolator = partial(models.interpolator, sample_rate=RATE)
 BUILD = {
     "speech_denoise_8k": partial(models.denoiser, sample_rate=RATE),
     # Positions of four knots, and few blocks whose reach grows fast.

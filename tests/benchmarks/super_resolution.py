@@ -28,7 +28,7 @@ from recon import audio, baselines, corruptors, datasets, evaluation, metrics, m
 RESULTS = ROOT / "docs" / "results" / "super_resolution.json"
 PROTOCOLS = ("no low-pass", "low-pass")
 FRAME_S = 0.128  # of the log-spectral distance: 2,048 samples at 16 kHz, as in the publication
-SHAPE = {"position": 8, "channels": 64, "dilations": (1, 2, 4, 8, 16) * 2}
+SHAPE = {"position": 8, "dilations": (1, 2, 4, 8, 16) * 2}
 REACH = 512  # samples on either side after which the low-pass has died away
 
 
