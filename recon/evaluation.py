@@ -55,7 +55,7 @@ def over_seeds(scores):
     """Scores of one network trained with several seeds, as one row of a table.
 
     Args:
-        scores: list of {key: number}, one per seed.
+        scores: list of {key: number}, one per seed, at least two.
 
     Returns:
         {key: mean over the seeds, key + "_spread": the standard deviation of a sample}.

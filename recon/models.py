@@ -577,7 +577,7 @@ def _reads(layer, inputs, stride):
     known = isinstance(layer, MOVING + MIXING)
     if not known or getattr(layer, "padding", None) != PADDING.get(type(layer)):
         raise ValueError(f"model must be convolutional, got the layer {layer.name!r} of "
-                         f"{type(layer).__name__}, whose reach is not bounded")  # fmt: skip
+                         f"{type(layer).__name__}, whose reach is not known")  # fmt: skip
     if isinstance(layer, LinearExperts):
         inputs = [inputs[0][:, :: layer.hold_length]]  # it reads the knots alone
     reach = np.concatenate(inputs, axis=1)
