@@ -8,19 +8,21 @@ import secrets
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
-from IPython.display import Audio, display
+
+from recon import checks
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 BITS |= {f"ALAC_{bits}": bits for bits in (16, 20, 24, 32)}
 # Of samples beyond full scale all others make something else: a step, or their opposite.
 UNBOUNDED = {"FLOAT", "DOUBLE", "VORBIS", "OPUS"}
 UNBOUNDED |= {f"MPEG_LAYER_{layer}" for layer in ("I", "II", "III")}
+DIGITS = "*_[0-4].*"  # the test files of the Free Spoken Digit Dataset
+QUIET = 1e-4  # of full scale, the dither of 16 bits: what never leaves it is silence
 SHORTEST = 32  # samples of a recording to train on or to score: as many as a baseline looks at
 
 
@@ -121,7 +123,8 @@ def writing(path, source, *, subtype=None, overwrite=False):
 
     Args:
         path: of the new file; its suffix decides the format.
-        source: soundfile.SoundFile to be like: rate, channels, subtype.
+        source: soundfile.SoundFile to be like: rate, channels, and the subtype where the format
+            holds it, else the format's own.
         subtype: of the samples, if it shall differ, such as "FLOAT".
         overwrite: whether an existing file may be replaced.
 
@@ -132,7 +135,7 @@ def writing(path, source, *, subtype=None, overwrite=False):
         AudioError: if the file exists, is the source itself, cannot be written, or its format does
             not hold such samples.
     """
-    path, subtype = Path(path), subtype or source.subtype
+    path, asked, subtype = Path(path), subtype, subtype or source.subtype
     with _reported("write", path):
         there = path.exists()
     if path.is_dir():
@@ -146,6 +149,8 @@ def writing(path, source, *, subtype=None, overwrite=False):
     kind = {"AIF": "AIFF", "OGA": "OGG", "OPUS": "OGG"}.get(kind, kind)
     if kind == "RAW" or kind not in soundfile.available_formats():  # RAW has no header
         raise AudioError(f"output must end in the suffix of an audio format, got {str(path)!r}")
+    if not asked and not soundfile.check_format(kind, subtype):
+        subtype = soundfile.default_subtype(kind)
     if not soundfile.check_format(kind, subtype):
         raise AudioError(f"output must be of a format that holds {subtype} samples, got {kind}")
     beside = path.with_name(f".recon-{secrets.token_hex(4)}.partial{path.suffix}")
@@ -216,8 +221,8 @@ def load(folder, *, sample_rate=None):
     Raises:
         ValueError: if nothing in the folder can be used, or `sample_rate` is not above 0.
     """
-    if sample_rate is not None and not (isinstance(sample_rate, Real) and sample_rate > 0):
-        raise ValueError(f"sample_rate must be above 0 Hz, got {sample_rate!r}")
+    if sample_rate is not None:
+        sample_rate = checks.number("sample_rate", sample_rate, low=1)
     paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     rates, skipped, spans = {}, [], {}
     for path in paths:
@@ -254,48 +259,51 @@ def load(folder, *, sample_rate=None):
 
 def _store_mono(store, path, sample_rate):
     """Append a recording to a file of float32 samples, as mono; returns its peak."""
-    start, peak = store.tell(), 0
+    start, lowest, highest = store.tell(), np.inf, -np.inf
     with reading(path) as file:
         stream = blocks(file, 2**16)
         for block in resampled(stream, file.samplerate, sample_rate, file.channels):
             mono = block.mean(axis=1)
-            peak = max(peak, np.abs(mono).max(initial=0))
+            lowest, highest = mono.min(initial=lowest), mono.max(initial=highest)
             store.write(mono.tobytes())
     n_samples = (store.tell() - start) // 4
     if n_samples < SHORTEST:
         rule = f"input must hold at least {SHORTEST} samples at {sample_rate} Hz"
         raise AudioError(f"{rule}, got {n_samples} in {str(path)!r}")
-    if not peak:
+    if highest - lowest < 2 * QUIET:  # a constant is no sound either
         raise AudioError(f"input must not be silent, got {str(path)!r}")
-    return peak
+    return max(highest, -lowest)
 
 
-def split(recordings, *, test="*_[0-4].*"):
+def split(recordings, *, test=None):
     """Part recordings by file into training, validation and test, the same way every time.
 
-    Test files are those whose names match one of `test`: the default is the rule of the Free
-    Spoken Digit Dataset, whose files end in an index and keep 0 to 4 for testing. Where no name
-    matches, or fewer than two are left, one file in ten is drawn by a hash of its name. Of the
-    others as many, by hash too, are for validation, half of them at most. Every part gets at least
-    one file.
+    Of the files that are not for testing one in ten of all, drawn by a hash of its name, is for
+    validation, half of them at most. Every part gets at least one file.
 
     Args:
         recordings: dict with at least three entries.
-        test: pattern of file names, as in `fnmatch`, or several.
+        test: pattern of the names of test files, as in `fnmatch`, or several. None for those of the
+            Free Spoken Digit Dataset, whose files end in an index and keep 0 to 4 for testing;
+            where no name is like that, one file in ten, by hash too.
 
     Returns:
         Three dicts: training, validation, test.
 
     Raises:
-        ValueError: if there are fewer than three recordings.
+        ValueError: if there are fewer than three recordings, or `test` matches none of them or
+            leaves fewer than two.
     """
     if len(recordings) < 3:
         raise ValueError(f"recordings must be at least 3 to split, got {len(recordings)}")
     order = sorted(recordings, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     tenth = -(-len(order) // 10)
-    patterns = [test] if isinstance(test, str) else test
+    patterns = [test] if isinstance(test, str) else test or [DIGITS]
     held_out = [name for name in order if matches(name, patterns)]
     if not 0 < len(held_out) <= len(order) - 2:
+        if test is not None:
+            found = f"{len(held_out)} of {len(order)} with {test!r}"
+            raise ValueError(f"test must match some recordings and leave two or more, got {found}")
         held_out = order[:tenth]
     others = [name for name in order if name not in set(held_out)]
     cut = min(tenth, len(others) // 2)
@@ -315,6 +323,8 @@ def play(sounds, sample_rate):
         sounds: {title: float array, any shape, played in order}.
         sample_rate: Hz.
     """
+    from IPython.display import Audio, display
+
     for title, sound in sounds.items():
         samples = np.clip(np.ravel(sound) / 2, -1, 1)
         print(title)

@@ -5,12 +5,11 @@ how many workers the machine has. Training, validation and test data are three s
 """
 
 from math import pi
-from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
 
-from recon import corruptors, signals
+from recon import checks, corruptors, signals
 
 BLOCK = 256  # examples drawn at a time; batches are cut out of blocks, whatever their size
 
@@ -50,10 +49,10 @@ def noise_reduction(
     >>> corrupted.shape
     TensorShape([2, 256, 1])
     """
-
     clean = _sinusoids(n_samples, cycles, amplitude, phase)
-    damage = noise(stddev=stddev, impulse_rate=impulse_rate, impulse_amplitude=impulse_amplitude)
-    return _pipeline(batch_size, seed, clean, damage)
+    damage = {"stddev": stddev, "impulse_rate": impulse_rate}
+    corrupt = corruptors.noise(**damage, impulse_amplitude=impulse_amplitude)
+    return _pipeline(batch_size, seed, clean, corrupt)
 
 
 def inverse_quantization(
@@ -88,9 +87,8 @@ def inverse_quantization(
     >>> corrupted.shape
     TensorShape([2, 100, 1])
     """
-
     clean = _sinusoids(n_samples, cycles, amplitude, phase)
-    return _pipeline(batch_size, seed, clean, hold(hold_length))
+    return _pipeline(batch_size, seed, clean, corruptors.hold(hold_length))
 
 
 def crops(recordings, batch_size, *, seed, n_samples, damage):
@@ -106,8 +104,8 @@ def crops(recordings, batch_size, *, seed, n_samples, damage):
         batch_size: crops per batch.
         seed: whole number that names the stream of examples.
         n_samples: crop length, samples.
-        damage: what `noise` or `hold` returns, or any (clean [batch, n_samples], seed) ->
-            corrupted of TensorFlow operations.
+        damage: what `corruptors.noise` or `corruptors.hold` returns, or any (clean [batch,
+            n_samples], seed) -> corrupted of TensorFlow operations.
 
     Returns:
         Endless tf.data.Dataset of (corrupted, clean), float32 [batch_size, n_samples, 1].
@@ -115,10 +113,14 @@ def crops(recordings, batch_size, *, seed, n_samples, damage):
     Raises:
         ValueError: naming the argument, the rule and the value.
     """
-    _check_count("n_samples", n_samples)
+    n_samples = checks.number("n_samples", n_samples, low=1, whole=True)
     if not recordings:
         raise ValueError("recordings must hold at least one recording, got none")
-    arrays = list(recordings.values())
+    arrays = [np.asarray(samples) for samples in recordings.values()]
+    for name, array in zip(recordings, arrays, strict=True):
+        if array.ndim != 1 or array.dtype.kind != "f" or not len(array):
+            rule = f"recordings[{name!r}] must be floats [n_samples], at least one"
+            raise ValueError(f"{rule}, got {array.dtype} {array.shape}")
 
     def cut(which, places):
         block = np.zeros((len(which), n_samples), np.float32)
@@ -139,59 +141,9 @@ def crops(recordings, batch_size, *, seed, n_samples, damage):
     return _pipeline(batch_size, seed, clean, damage)
 
 
-def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False):
-    """Damage that draws a noise level and an impulse rate per waveform.
-
-    Args:
-        stddev: range of the Gaussian noise's standard deviation, linear amplitude.
-        impulse_rate: range of the probability of an impulse per sample, uniform.
-        impulse_amplitude: what an impulse adds, with either sign.
-        logarithmic: draw the level uniform in its logarithm, so that every decade of hiss is as
-            likely as any other; else uniform.
-
-    Returns:
-        Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
-    """
-
-    def damage(clean, seed):
-        seeds = tf.random.split(seed, 4)
-        count = tf.shape(clean)[0]
-        levels = signals.uniform("stddev", stddev, count, seeds[0], low=0, logarithmic=logarithmic)
-        rates = signals.uniform("impulse_rate", impulse_rate, count, seeds[1], low=0, high=1)
-        noisy = corruptors.add_gaussian_noise(clean, levels, seed=seeds[2])
-        return corruptors.add_impulse_noise(noisy, rates, impulse_amplitude, seed=seeds[3])
-
-    return damage
-
-
-def hold(hold_length):
-    """Damage that quantizes in time by a sample-and-hold.
-
-    Args:
-        hold_length: samples per knot, a whole number, or a range to draw one from per waveform.
-
-    Returns:
-        Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
-    """
-    if not isinstance(hold_length, tuple | list):
-        return lambda clean, seed: corruptors.sample_and_hold(clean, hold_length)
-
-    def damage(clean, seed):
-        count = tf.shape(clean)[0]
-        lengths = signals.uniform("hold_length", hold_length, count, seed, low=1, integer=True)
-        return corruptors.sample_and_hold(clean, tf.cast(lengths, tf.int32))
-
-    return damage
-
-
-def _check_count(name, value):
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-
-
 def _sinusoids(n_samples, cycles, amplitude, phase):
     """Draws a block of clean sinusoids from a seed."""
-    _check_count("n_samples", n_samples)
+    n_samples = checks.number("n_samples", n_samples, low=1, whole=True)
     return lambda seed: signals.draw_sinusoids(
         BLOCK, n_samples, seed, cycles=cycles, amplitude=amplitude, phase=phase
     )
@@ -199,10 +151,11 @@ def _sinusoids(n_samples, cycles, amplitude, phase):
 
 def _pipeline(batch_size, seed, draw, damage):
     """Blocks from `draw(seed)`, damaged by `damage(clean, seed)`, cut into batches."""
-    _check_count("batch_size", batch_size)
+    batch_size = checks.number("batch_size", batch_size, low=1, whole=True)
+    seed = checks.number("seed", seed, whole=True)
 
     def block(index):
-        seeds = tf.random.split(tf.stack([tf.cast(seed, tf.int64), index]), 2)
+        seeds = tf.random.split(tf.stack([tf.constant(seed, tf.int64), index]), 2)
         clean = draw(seeds[0])
         return damage(clean, seeds[1])[..., None], clean[..., None]
 
@@ -220,4 +173,5 @@ def take(dataset, count):
     >>> corrupted.shape, clean.shape
     ((100, 256, 1), (100, 256, 1))
     """
+    count = checks.number("count", count, low=1, whole=True)
     return next(dataset.rebatch(count).take(1).as_numpy_iterator())

@@ -29,7 +29,7 @@ def score(methods, corrupted, clean, *, limit=None):
     """
     scores = {}
     for name, method in methods.items():
-        seeds = method if isinstance(method, list) else [method]
+        seeds = method if isinstance(method, list | tuple) else [method]
         try:
             rows = [_score(one, corrupted, clean, limit) for one in seeds]
         except ValueError as rule:
@@ -86,11 +86,12 @@ def apply(method, corrupted):
     return np.concatenate([np.asarray(method(batch)) for batch in batches])
 
 
-def damaged(damage, clean, index, *, seed):
-    """Recording number `index` damaged as the pair (seed, index) decides, always alike.
+def corrupted_as(damage, clean, index, *, seed):
+    """Recording number `index` corrupted as the pair (seed, index) decides, always alike.
 
     Args:
-        damage: callable (clean [1, n_samples], seed) -> corrupted, as `datasets` makes them.
+        damage: callable (clean [1, n_samples], seed) -> corrupted, as `corruptors.noise` and
+            `corruptors.hold` return.
         clean: float array [1, n_samples, 1].
         index, seed: whole numbers.
 
@@ -106,7 +107,7 @@ def score_files(methods, recordings, damage, *, seed, measures=None):
     Args:
         methods: {name: callable}, each mapping [1, n_samples, 1] to the same shape.
         recordings: {name: float array [n_samples]}, the clean signals.
-        damage, seed: as in `damaged`; every method gets the same corrupted signal.
+        damage, seed: as in `corrupted_as`; every method gets the same corrupted signal.
         measures: {name: metric of (reference, estimate)}; the SNR alone if None.
 
     Returns:
@@ -117,7 +118,7 @@ def score_files(methods, recordings, damage, *, seed, measures=None):
     scores = {name: {measure: [] for measure in measures} for name in methods}
     for index, samples in enumerate(recordings.values()):
         clean = np.asarray(samples)[None, :, None]
-        corrupted = damaged(damage, clean, index, seed=seed)
+        corrupted = corrupted_as(damage, clean, index, seed=seed)
         for name, method in methods.items():
             estimate = np.asarray(method(corrupted))
             for measure, metric in measures.items():
@@ -238,9 +239,12 @@ def table(scores, columns, *, heading="method", best_last=True):
         "|:---|" + "---:|" * len(columns),
     ]
     for name, row in rows:
-        cells = [
-            format(row[key], form).replace("-", "−") if key in row else ""
-            for key, (_, form) in columns.items()
-        ]
+        cells = [_cell(row.get(key), form) for key, (_, form) in columns.items()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _cell(value, form):
+    if value is None or isinstance(value, str):
+        return value or ""
+    return format(value, form).replace("-", "−")

@@ -7,11 +7,13 @@ without a break by construction. Explained in docs/framing.md, shown in section 
 """
 
 import math
-from numbers import Integral
 
 import numpy as np
 
+from recon import checks
+
 BATCH = 64  # frames restored at a time by the methods that are not exact
+MOST = 64  # channels of a signal that has fewer samples than channels
 
 
 class Stream:
@@ -23,18 +25,18 @@ class Stream:
     the receptive field, not with the signal.
 
     Args:
-        model: maps [batch, n_samples, 1] to the same shape and declares its `receptive_field`
-            (left, right, stride) on one of its layers, as every builder of `models` does.
+        model: maps [batch, n_samples, 1] to the same shape and has a `receptive_field` (left,
+            right, stride) in samples, as a `models.Network` has; any other Keras model of local
+            layers is made one.
 
     Attributes:
         latency: samples. Output n comes back with the push that brings input n + latency.
 
     Raises:
-        ValueError: if the model declares no receptive field.
+        ValueError: if the model has no receptive field.
 
     >>> class Previous:  # each sample's predecessor
     ...     receptive_field = (1, 0, 1)
-    ...     layers = property(lambda self: [self])
     ...     __call__ = staticmethod(lambda x: np.pad(x, ((0, 0), (1, 0), (0, 0)))[:, :-1])
     >>> stream = Stream(Previous())
     >>> [stream.push([1.0, 2.0]).tolist(), stream.push([3.0]).tolist(), stream.flush().tolist()]
@@ -42,8 +44,12 @@ class Stream:
     """
 
     def __init__(self, model):
+        if not hasattr(model, "receptive_field"):
+            from recon import models  # Keras, for those who use it only
+
+            model = models.as_network(model)
         self.model = model
-        left, self.latency, self._stride = receptive_field(model)
+        left, self.latency, self._stride = model.receptive_field
         self._reach = -(-left // self._stride) * self._stride  # left context, whole strides
         self.reset()
 
@@ -112,11 +118,10 @@ def restore(model, signal, *, chunk_length):
         float32 array of the signal's shape.
 
     Raises:
-        ValueError: if the model declares no receptive field, the signal is of another kind, or
+        ValueError: if the model has no receptive field, the signal is of another kind, or
             chunk_length is not a whole number of at least 1.
     """
-    if not isinstance(chunk_length, Integral) or chunk_length < 1:
-        raise ValueError(f"chunk_length must be a whole number of at least 1, got {chunk_length!r}")
+    chunk_length = checks.number("chunk_length", chunk_length, low=1, whole=True)
     signal = np.asarray(signal)
     _channels("signal", signal)
     starts = range(0, max(len(signal), 1), chunk_length)
@@ -140,37 +145,6 @@ def pieces(model, chunks):
     yield stream.flush()
 
 
-def receptive_field(model):
-    """(left, right, stride) in samples: output n depends on inputs n - left to n + right.
-
-    Pieces must start at multiples of the stride.
-
-    Raises:
-        ValueError: for a model that declares none: it cannot promise that pieces join.
-    """
-    declared = _declared(model, "receptive_field")
-    if declared is None:
-        raise ValueError(
-            "model must declare a receptive field to be joined exactly, got "
-            f"{getattr(model, 'name', model)!r}, which has none "
-            "(overlap_add joins the frames of any model, though not exactly)"
-        )
-    return declared
-
-
-def sample_rate(model):
-    """The rate in Hz of the recordings that a model was trained on; None if it has no rate."""
-    return _declared(model, "sample_rate")
-
-
-def _declared(model, name):
-    """What one of the model's layers says about the whole model, saved and loaded with it."""
-    for layer in getattr(model, "layers", []):
-        if hasattr(layer, name):
-            return getattr(layer, name)
-    return None
-
-
 def frame_by_frame(model, signal, *, frame_length):
     """Each frame restored alone and laid end to end: what breaks at every seam.
 
@@ -185,8 +159,7 @@ def frame_by_frame(model, signal, *, frame_length):
     Raises:
         ValueError: if frame_length is less.
     """
-    if frame_length < 1:
-        raise ValueError(f"frame_length must be at least 1, got {frame_length}")
+    frame_length = checks.number("frame_length", frame_length, low=1, whole=True)
     signal = np.asarray(signal, np.float32)
     whole = len(signal) // frame_length * frame_length
     parts = [_frames(model, signal[:whole].reshape(-1, frame_length)).ravel()]
@@ -198,9 +171,9 @@ def frame_by_frame(model, signal, *, frame_length):
 def overlap_add(model, signal, *, frame_length):
     """Frames at half their length apart, cross-faded by a periodic Hann window.
 
-    For models that `restore` refuses. Continuous, because the window falls to zero at every
-    frame's ends, but not exact: two answers that disagree are blended, and the result depends on
-    where the frames lie.
+    For models that `restore` refuses, as they are not local in time. Continuous, because the window
+    falls to zero at every frame's ends, but not exact: two answers that disagree are blended, and
+    the result depends on where the frames lie.
 
     Args:
         model: any callable that maps [batch, frame_length, 1] to the same shape.
@@ -215,8 +188,9 @@ def overlap_add(model, signal, *, frame_length):
 
     Source: Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
     """
-    if frame_length % 2 or frame_length < 2:
-        raise ValueError(f"frame_length must be even and at least 2, got {frame_length}")
+    frame_length = checks.number("frame_length", frame_length, low=2, whole=True)
+    if frame_length % 2:
+        raise ValueError(f"frame_length must be even, got {frame_length}")
     hop_length = frame_length // 2
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
     count = -(-len(signal) // hop_length) + 1
@@ -230,21 +204,14 @@ def overlap_add(model, signal, *, frame_length):
     return total.ravel()[hop_length : hop_length + len(signal)]
 
 
-def _channels(name, samples):
+def _channels(name, signal):
     """[n_samples] or [n_samples, channels] as float32 [channels, n_samples], checked."""
-    if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf" or 0 in samples.shape[1:]:
-        raise ValueError(
-            f"{name} must be real numbers [n_samples] or [n_samples, channels], "
-            f"got {samples.dtype} {samples.shape}"
-        )
-    with np.errstate(over="ignore"):
-        single = samples.astype(np.float32)
-    if not np.isfinite(single).all():
-        where = np.argwhere(~np.isfinite(single))[0].tolist()
-        raise ValueError(
-            f"{name} must be finite in float32, got {samples[tuple(where)]} at {where}"
-        )
-    return single.reshape(len(single), math.prod(single.shape[1:])).T
+    samples = checks.samples(name, signal, np.float32)
+    n_samples, *channels = samples.shape
+    if len(channels) > 1 or math.prod(channels) > max(n_samples, MOST):  # the axes are swapped
+        rule = f"{name} must be [n_samples] or [n_samples, channels]"
+        raise ValueError(f"{rule}, got {samples.shape}")
+    return samples.reshape(n_samples, math.prod(channels)).T
 
 
 def _frames(model, frames):

@@ -8,26 +8,20 @@ is compared with sample n.
 
 import numpy as np
 
+from recon import checks
+
 
 def _waveforms(**signals):
     """The arguments as float64 [batch, samples]; a ValueError in one line for what cannot be."""
-    arrays = {name: np.asarray(signal) for name, signal in signals.items()}
-    shapes = {name: array.shape for name, array in arrays.items()}
+    shapes = {name: np.shape(signal) for name, signal in signals.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(f"{' and '.join(shapes)} must have one shape, got {shapes}")
-    for name, array in arrays.items():
-        if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "iuf":
-            raise ValueError(
-                f"{name} must be a real array with samples, got {array.dtype} {array.shape}"
-            )
-        if not np.isfinite(array).all():
-            where = np.argwhere(~np.isfinite(array))[0].tolist()
-            raise ValueError(f"{name} must be finite, got {array[tuple(where)]} at {where}")
-    rows = next(iter(arrays.values())).shape[0] if arrays[name].ndim > 1 else 1
-    return [array.astype(np.float64).reshape(rows, -1) for array in arrays.values()]
+    arrays = [checks.samples(name, signal, empty=False) for name, signal in signals.items()]
+    rows = len(arrays[0]) if arrays[0].ndim > 1 else 1
+    return [array.reshape(rows, -1) for array in arrays]
 
 
-def _per_waveform(values, like):
+def _one_or_many(values, like):
     return values if np.ndim(like) > 1 else float(values[0])
 
 
@@ -44,7 +38,7 @@ def mse(reference, estimate):
     2.0
     """
     a, b = _waveforms(reference=reference, estimate=estimate)
-    return _per_waveform(np.mean((a - b) ** 2, axis=1), reference)
+    return _one_or_many(np.mean((a - b) ** 2, axis=1), reference)
 
 
 def snr_db(reference, estimate):
@@ -56,7 +50,7 @@ def snr_db(reference, estimate):
     20.0
     """
     a, b = _waveforms(reference=reference, estimate=estimate)
-    return _per_waveform(_ratio_db(np.sum(a**2, 1), np.sum((a - b) ** 2, 1)), reference)
+    return _one_or_many(_ratio_db(np.sum(a**2, 1), np.sum((a - b) ** 2, 1)), reference)
 
 
 def si_sdr_db(reference, estimate):
@@ -76,7 +70,7 @@ def si_sdr_db(reference, estimate):
     target = scale * a
     ratio = _ratio_db(np.sum(target**2, 1), np.sum((target - b) ** 2, 1))
     lost = (power[:, 0] > 0) & ~b.any(axis=1)
-    return _per_waveform(np.where(lost, -np.inf, ratio), reference)
+    return _one_or_many(np.where(lost, -np.inf, ratio), reference)
 
 
 def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=256):
@@ -110,10 +104,11 @@ def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=
     2.0
     """
     a, b = _waveforms(reference=reference, estimate=estimate)
-    if not 0 <= band[0] < band[1] <= 1:
-        raise ValueError(f"band must be an ordered pair within [0, 1], got {band!r}")
-    if frame_length < 4 or frame_length % 2:
-        raise ValueError(f"frame_length must be even and at least 4, got {frame_length!r}")
+    low, high = checks.pair("band", band, low=0, high=1)
+    if low == high:
+        raise ValueError(f"band must not be empty, got {band!r}")
+    if checks.number("frame_length", frame_length, low=4, whole=True) % 2:
+        raise ValueError(f"frame_length must be even, got {frame_length!r}")
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
     logs = []
     for signal in (a, b):
@@ -122,8 +117,8 @@ def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=
         spectrum = np.abs(np.fft.rfft(window * frames[:, :: frame_length // 4], axis=-1)) ** 2
         logs.append(np.log10(spectrum / window.sum() ** 2 + 1e-8))  # [batch, frames, bins]
     share = np.arange(frame_length // 2 + 1) / (frame_length // 2)
-    counted = (logs[0] - logs[1])[..., (band[0] <= share) & (share <= band[1])]
-    return _per_waveform(np.mean(np.sqrt(np.mean(counted**2, axis=-1)), axis=-1), reference)
+    counted = (logs[0] - logs[1])[..., (low <= share) & (share <= high)]
+    return _one_or_many(np.mean(np.sqrt(np.mean(counted**2, axis=-1)), axis=-1), reference)
 
 
 def gain_db(reference, corrupted, estimate):

@@ -1,13 +1,15 @@
 """Networks: Keras layers and `keras.ops` only, so that any Keras backend can run them.
 
-Every builder takes signals [batch, n_samples, 1] of any length and returns the same shape: the
-model owns its padding and cropping, and declares how far it looks, so that `framing` can join
-chunks exactly. Shapes in comments are [positions, channels]. Why these shapes: section 5 of the
-notebooks.
+Every builder returns a `Network`: signals [batch, n_samples, 1] of any length in, the same shape
+out. It owns its padding and cropping and knows how far it looks, so that `framing` can join chunks
+exactly. Shapes in comments are [positions, channels]. Why these shapes: section 5 of the notebooks.
 """
 
 import os
+import secrets
 import zipfile
+from math import gcd
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,54 +17,115 @@ from keras import layers, ops
 
 
 @keras.saving.register_keras_serializable(package="recon")
-class PadToMultiple(layers.Layer):
-    """Append zeros in time until the length is a multiple of `multiple`.
+class Network(keras.Model):
+    """A Keras model of layers that are local in time, for signals of any length.
 
-    Input shape: [batch, n_samples, channels]. Output shape: [batch, ceil(n_samples / multiple)
-    * multiple, channels].
+    Write it as any functional model, and say `Network` where Keras says `Model`. The signal is
+    padded with zeros to whole strides and the answer cropped, so that the layers need not care.
+
+    Args:
+        inputs: keras.Input((None, 1)).
+        outputs: tensor [batch, n_samples, 1].
+        name, about: of the model, as in `Network`.
+        sample_rate: Hz, of the recordings that it is for; None if it is for none.
+        purpose: what it restores, in a few words.
+
+    Attributes:
+        receptive_field: (left, right, stride) in samples. Output n depends on inputs n - left to
+            n + right and no others, whatever the weights; a shift of the input by `stride` samples
+            shifts the output alike.
+        latency: samples, how much later than an input its output is known: `right`.
+        sample_rate, purpose: as above. All are saved, loaded and copied with the model.
+
+    Raises:
+        ValueError: for a layer that is not local in time, by its name, or for other shapes.
+
+    >>> signal = keras.Input((None, 1))
+    >>> Network(signal, layers.Conv1D(1, 5, padding="same")(signal)).receptive_field
+    (2, 2, 1)
     """
 
-    def __init__(self, multiple, **kwargs):
-        super().__init__(**kwargs)
-        self.multiple = multiple
+    def __init__(self, inputs, outputs, name=None, *, sample_rate=None, purpose="", **options):
+        super().__init__(inputs, outputs, name=name, **options)
+        self.receptive_field = _receptive_field(self)
+        self.latency = self.receptive_field[1]
+        self.sample_rate, self.purpose = sample_rate, purpose
 
-    def call(self, signal):
-        missing = -ops.shape(signal)[1] % self.multiple
-        return ops.pad(signal, [[0, 0], [0, missing], [0, 0]])
+    def call(self, signal, training=None, mask=None):
+        n_samples = ops.shape(signal)[1]
+        padding = -n_samples % self.receptive_field[2]
+        padded = ops.pad(signal, [[0, 0], [0, padding], [0, 0]])
+        return super().call(padded, training=training)[:, :n_samples]
 
-    def compute_output_shape(self, input_shape):
-        batch, n_samples, channels = input_shape
-        if n_samples is not None:
-            n_samples += -n_samples % self.multiple
-        return batch, n_samples, channels
-
-    def get_config(self):
-        return super().get_config() | {"multiple": self.multiple}
-
-
-@keras.saving.register_keras_serializable(package="recon")
-class CropToInput(layers.Layer):
-    """Undo the padding: keep as many samples as the model's input has.
-
-    Input shape: the padded estimate and the model's input, both [batch, n_samples, channels].
-    Output shape: the estimate with the input's n_samples. Carries the model's `receptive_field`
-    (left, right, stride) in samples and the `sample_rate` in Hz of the recordings that it is for,
-    if there is one, so that they are saved and loaded with the model.
-    """
-
-    def __init__(self, receptive_field, sample_rate=None, **kwargs):
-        super().__init__(**kwargs)
-        self.receptive_field, self.sample_rate = tuple(receptive_field), sample_rate
-
-    def call(self, estimate, signal):
-        return estimate[:, : ops.shape(signal)[1]]
-
-    def compute_output_shape(self, estimate_shape, signal_shape):
-        return estimate_shape[0], signal_shape[1], estimate_shape[2]
+    def compute_output_spec(self, signal, training=None, mask=None):
+        return keras.KerasTensor(signal.shape, self.compute_dtype)
 
     def get_config(self):
-        about = {"receptive_field": self.receptive_field, "sample_rate": self.sample_rate}
+        about = {"sample_rate": self.sample_rate, "purpose": self.purpose}
         return super().get_config() | about
+
+
+def as_network(model):
+    """The model itself if it is a `Network`, else a Network of its layers, weights shared.
+
+    Raises:
+        ValueError: if it is no functional Keras model, or cannot be a Network.
+    """
+    if isinstance(model, Network):
+        return model
+    if not hasattr(model, "inputs"):
+        raise ValueError(f"model must be a functional Keras model, got {model!r}")
+    return Network(model.inputs[0], model.outputs[0], name=model.name)
+
+
+def copy(model, **about):
+    """The same network with the same weights, which shares nothing with the first.
+
+    Args:
+        model: Network.
+        about: `name`, `sample_rate` or `purpose` of the copy, where they change.
+    """
+    twin = Network.from_config(model.get_config() | about)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def save(model, path):
+    """Save a network so that `path` holds the old one or the new one, never half of either."""
+    path = Path(path)
+    beside = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.partial.keras")
+    try:
+        model.save(beside)
+        keras.saving.load_model(beside, compile=False)  # what cannot be read back is not kept
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load(path):
+    """Load a network; nothing that the file holds is ever run.
+
+    Args:
+        path: of a .keras file, whoever saved it.
+
+    Returns:
+        Network, not compiled.
+
+    Raises:
+        ValueError: if there is no such file, it is damaged, or no network of known layers that are
+            local in time.
+    """
+    path = str(path)
+    if not zipfile.is_zipfile(path):  # the older formats can hold code
+        what = "is not in the .keras format" if os.path.exists(path) else "does not exist"
+        raise ValueError(f"network must be a .keras file, got {path!r}, which {what}")
+    try:
+        return as_network(keras.saving.load_model(path, compile=False, safe_mode=True))
+    except Exception as error:  # Keras raises whatever it runs into
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"network must be one that can be loaded, got {path!r}: {reason}"
+        ) from error
 
 
 def encoder_decoder(
@@ -71,6 +134,7 @@ def encoder_decoder(
     kernel_sizes=(16, 8, 5, 3),
     factors=(4, 4, 2),
     name="encoder_decoder",
+    **about,
 ):
     """Convolutions and pooling down, upsampling and convolutions up, nothing in between.
 
@@ -81,16 +145,16 @@ def encoder_decoder(
         channels: per level, from the full rate to the bottleneck.
         kernel_sizes: of the convolutions on the way down, one per level.
         factors: by which each level but the last is pooled.
-        name: of the model.
+        name, about: of the model, as in `Network`.
 
     Returns:
-        keras.Model, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
+        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
     >>> encoder_decoder()(np.zeros([2, 100, 1])).shape
     TensorShape([2, 100, 1])
     """
     signal = keras.Input((None, 1))
-    x = PadToMultiple(int(np.prod(factors)))(signal)
+    x = signal
     for filters, kernel_size, factor in zip(channels, kernel_sizes, factors, strict=False):
         x = layers.Conv1D(filters, kernel_size, padding="same", activation="relu")(x)
         x = layers.MaxPooling1D(factor)(x)
@@ -99,10 +163,10 @@ def encoder_decoder(
         x = layers.Conv1D(factor * filters, 3, padding="same", activation="relu")(x)
         x = layers.Reshape((-1, filters))(x)
     x = layers.Conv1D(factors[0], 3, padding="same")(x)
-    return _same_length(signal, layers.Reshape((-1, 1))(x), name)
+    return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
 
 
-def unet(*, stem=32, window=2, channels=(192, 256), kernel_size=3, front=0, name="unet"):
+def unet(*, stem=32, window=2, channels=(192, 256), front=0, name="unet", **about):
     """A U-Net (Ronneberger, Fischer and Brox, 2015) on a strided stem.
 
     The stem turns every `stem` samples into one position at once, as a learned filter bank, and the
@@ -113,19 +177,18 @@ def unet(*, stem=32, window=2, channels=(192, 256), kernel_size=3, front=0, name
         stem: samples per position.
         window: positions that the stem's filters span.
         channels: per level, from the stem's rate to the bottleneck; each level halves the rate.
-        kernel_size: of the convolutions within a level.
         front: channels of a stage before the stem that corrects single samples at the full rate,
             which a stem can only blur; 0 for none.
-        name: of the model.
+        name, about: of the model, as in `Network`.
 
     Returns:
-        keras.Model, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
+        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
     >>> unet()(np.zeros([2, 100, 1])).shape
     TensorShape([2, 100, 1])
     """
     signal = keras.Input((None, 1))
-    x = PadToMultiple(stem * 2 ** (len(channels) - 1))(signal)
+    x = signal
     if front:  # [n_samples, 1] -> [n_samples, front] -> [n_samples, 1]
         y = layers.Conv1D(front, 5, padding="same", activation="relu")(x)
         y = layers.Conv1D(front, 5, padding="same", activation="relu")(y)
@@ -136,17 +199,17 @@ def unet(*, stem=32, window=2, channels=(192, 256), kernel_size=3, front=0, name
     )
     skips = []
     for filters in channels[1:]:
-        x = _residual(x, kernel_size)
+        x = _residual(x)
         skips.append(x)
         x = layers.Conv1D(filters, 4, strides=2, padding="same", activation="relu")(x)
-    x = _residual(x, kernel_size)
+    x = _residual(x)
     for skip in reversed(skips):
         x = layers.Concatenate()([layers.UpSampling1D(2)(x), skip])
-        x = layers.Conv1D(skip.shape[-1], kernel_size, padding="same", activation="relu")(x)
-        x = _residual(x, kernel_size)
+        x = layers.Conv1D(skip.shape[-1], 3, padding="same", activation="relu")(x)
+        x = _residual(x)
     x = layers.Conv1D(stem, 3, padding="same")(x)
     x = layers.Reshape((-1, 1))(x)  # [n_samples / stem, stem] -> [n_samples, 1]
-    return _same_length(signal, x, name)
+    return Network(signal, x, name, **about)
 
 
 @keras.saving.register_keras_serializable(package="recon")
@@ -161,7 +224,6 @@ class SpectralMask(layers.Layer):
 
     def __init__(self, channels, **kwargs):
         super().__init__(**kwargs)
-        self.channels = channels
         self.gain = _pointwise(channels)
 
     def build(self, input_shape):
@@ -174,12 +236,6 @@ class SpectralMask(layers.Layer):
         seen = ops.stack([ops.log(power / mean), ops.log(power / peak)], axis=-1)
         gain = ops.sigmoid(self.gain(seen)[..., 0])  # [batch, frames, bins]
         return ops.irfft((real * gain, imaginary * gain), fft_length=frames.shape[-1])
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        return super().get_config() | {"channels": self.channels}
 
 
 @keras.saving.register_keras_serializable(package="recon")
@@ -198,7 +254,6 @@ class ImpulseRemoval(layers.Layer):
 
     def __init__(self, channels, **kwargs):
         super().__init__(**kwargs)
-        self.channels = channels
         # Zeros: it starts without a say, or the first steps can drive the rate to nothing.
         self.correction = _pointwise(channels, 2, activation="tanh", kernel_initializer="zeros")
 
@@ -220,12 +275,6 @@ class ImpulseRemoval(layers.Layer):
         odds = ops.exp(slope) * self.size / variance * (size - self.size / 2) + rate - 5
         return corrupted - self.size * ops.sign(residual) * ops.sigmoid(odds)
 
-    def compute_output_shape(self, corrupted_shape, estimate_shape):
-        return corrupted_shape
-
-    def get_config(self):
-        return super().get_config() | {"channels": self.channels}
-
 
 def _mean(frames):
     return ops.mean(frames, axis=-1, keepdims=True)
@@ -237,7 +286,7 @@ def _pointwise(channels, outputs=1, *, activation="relu", **last):
     return keras.Sequential([*hidden, layers.Dense(outputs, **last)])
 
 
-def unrolled(*, frame_length=256, steps=2, channels=16, name="unrolled"):
+def unrolled(*, frame_length=256, steps=2, channels=16, name="unrolled", **about):
     """Noise reduction as an unrolled iteration: small networks steer the half-steps.
 
     Spectral mask; then `steps` times: take out what the residual shows to be impulses, mask again.
@@ -247,10 +296,10 @@ def unrolled(*, frame_length=256, steps=2, channels=16, name="unrolled"):
         frame_length: samples per frame, even; whole cycles per frame are what it is best at.
         steps: how often impulses are taken out; 0 leaves a spectral mask.
         channels: of the small networks' hidden layers.
-        name: of the model.
+        name, about: of the model, as in `Network`.
 
     Returns:
-        keras.Model, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
+        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
     Source: Gregor and LeCun, "Learning Fast Approximations of Sparse Coding", 2010, for unrolling.
 
@@ -258,12 +307,12 @@ def unrolled(*, frame_length=256, steps=2, channels=16, name="unrolled"):
     TensorShape([2, 100, 1])
     """
     signal = keras.Input((None, 1))
-    frames = layers.Reshape((-1, frame_length))(PadToMultiple(frame_length)(signal))
+    frames = layers.Reshape((-1, frame_length))(signal)
     estimate = SpectralMask(channels)(frames)
     for _ in range(steps):
         cleaned = ImpulseRemoval(channels)(frames, estimate)
         estimate = SpectralMask(channels)(cleaned)
-    return _same_length(signal, layers.Reshape((-1, 1))(estimate), name)
+    return Network(signal, layers.Reshape((-1, 1))(estimate), name, **about)
 
 
 @keras.saving.register_keras_serializable(package="recon")
@@ -276,12 +325,11 @@ class LinearExperts(layers.Layer):
     Input shape: [batch, frames, frame_length]. Output shape: [batch, frames, outputs].
     """
 
-    def __init__(self, experts, outputs, hold_length, hidden, **kwargs):
+    def __init__(self, experts, outputs, hold_length, **kwargs):
         super().__init__(**kwargs)
-        self.experts, self.outputs = experts, outputs
-        self.hold_length, self.hidden = hold_length, hidden
+        self.experts, self.outputs, self.hold_length = experts, outputs, hold_length
         self.gate = keras.Sequential(
-            [layers.Dense(hidden, activation="relu"), layers.Dense(experts, activation="softmax")]
+            [layers.Dense(64, activation="relu"), layers.Dense(experts, activation="softmax")]
         )
         self.maps = layers.Dense(experts * outputs)
 
@@ -303,15 +351,8 @@ class LinearExperts(layers.Layer):
         answers = ops.reshape(answers, (*ops.shape(knots)[:2], self.experts, self.outputs))
         return ops.sum(weights[..., None] * answers, axis=-2)
 
-    def compute_output_shape(self, input_shape):
-        return *input_shape[:-1], self.outputs
 
-    def get_config(self):
-        names = ("experts", "outputs", "hold_length", "hidden")
-        return super().get_config() | {name: getattr(self, name) for name in names}
-
-
-def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, hidden=64, name="mixture"):
+def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, name="mixture", **about):
     """Time quantization as a choice among linear maps, as the physics has it.
 
     Where the knots decide the waveform, it is a linear function of them; which one depends on the
@@ -324,11 +365,10 @@ def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, hidden=6
         experts: linear maps to choose from, at least as many as there are cases; spare ones make it
             likelier that every case finds one.
         rank: how many dimensions the answers of all experts span, to spare weights; None for all.
-        hidden: units of the gate.
-        name: of the model.
+        name, about: of the model, as in `Network`.
 
     Returns:
-        keras.Model, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
+        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
     Raises:
         ValueError: if frame_length is not a multiple of hold_length.
@@ -342,11 +382,11 @@ def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, hidden=6
         rule = f"frame_length must be a multiple of hold_length {hold_length}"
         raise ValueError(f"{rule}, got {frame_length}")
     signal = keras.Input((None, 1))
-    x = layers.Reshape((-1, frame_length))(PadToMultiple(frame_length)(signal))
-    x = LinearExperts(experts, rank or frame_length, hold_length, hidden)(x)
+    x = layers.Reshape((-1, frame_length))(signal)
+    x = LinearExperts(experts, rank or frame_length, hold_length)(x)
     if rank:
         x = layers.Dense(frame_length, use_bias=False)(x)
-    return _same_length(signal, layers.Reshape((-1, 1))(x), name)
+    return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
 
 
 @keras.saving.register_keras_serializable(package="recon")
@@ -364,13 +404,8 @@ class Inpainting(layers.Layer):
         estimate, a, b = ops.split(seen, 3, axis=-1)
         return signal + a**2 / (a**2 + b**2 + 1e-12) * (estimate - signal)
 
-    def compute_output_shape(self, signal_shape, seen_shape):
-        return signal_shape
 
-
-def denoiser(
-    *, channels=64, dilations=(1, 2, 4, 8, 16), front=16, sample_rate=None, name="denoiser"
-):
+def denoiser(*, channels=64, dilations=(1, 2, 4, 8, 16), front=16, name="denoiser", **about):
     """Hiss and impulses out of recordings: in-painting at the full rate, then a dilated network.
 
     No layer has a bias, so a signal twice as loud is answered twice as loud: no level has to be
@@ -380,11 +415,10 @@ def denoiser(
         channels: of the dilated network, which works on positions of 4 samples.
         dilations: of its blocks.
         front: channels of the stage that finds impulses.
-        sample_rate: Hz, of the recordings that it is for; saved with the model.
-        name: of the model.
+        name, about: of the model, as in `Network`.
 
     Returns:
-        keras.Model, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
+        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
     Source: van den Oord et al., "WaveNet", 2016, for dilations; Mohan, Kadkhodaie, Simoncelli and
     Fernandez-Granda, "Robust and Interpretable Blind Image Denoising via Bias-Free Convolutional
@@ -394,13 +428,12 @@ def denoiser(
     TensorShape([2, 1001, 1])
     """
     signal = keras.Input((None, 1))
-    padded = PadToMultiple(4)(signal)
-    x = _convolution(front, 9)(padded)
+    x = _convolution(front, 9)(signal)
     x = layers.Add()([x, _convolution(front, 9)(_rectified(x))])
-    cleaned = Inpainting()(padded, _convolution(3, 9)(_rectified(x)))
+    cleaned = Inpainting()(signal, _convolution(3, 9)(_rectified(x)))
     x = layers.Reshape((-1, 4))(cleaned)  # [n_samples, 1] -> [n_samples / 4, 4]
     x = layers.Add()([x, _convolution(4, 3)(_dilated(x, channels, dilations))])
-    return _same_length(signal, layers.Reshape((-1, 1))(x), name, sample_rate)
+    return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
 
 
 def interpolator(
@@ -410,8 +443,8 @@ def interpolator(
     position=4,
     channels=64,
     dilations=(1, 2, 4, 8, 16, 32) * 2,
-    sample_rate=None,
     name="interpolator",
+    **about,
 ):
     """Recordings quantized in time: the samples between the knots; the knots stay as they are.
 
@@ -426,11 +459,10 @@ def interpolator(
             least one. Coarser positions leave time for more channels.
         channels: of the dilated network.
         dilations: of its blocks.
-        sample_rate: Hz, of the recordings that it is for; saved with the model.
-        name: of the model.
+        name, about: of the model, as in `Network`.
 
     Returns:
-        keras.Model, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
+        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
     Source: as of `denoiser`; Shi et al., 2016, for the output.
 
@@ -439,8 +471,7 @@ def interpolator(
     """
     signal = keras.Input((None, 1))
     together = max(1, round(position / hold_length))  # knots that share a position
-    padded = PadToMultiple(together * hold_length)(signal)
-    knots = layers.MaxPooling1D(1, strides=hold_length)(padded)  # every hold_length-th sample
+    knots = layers.MaxPooling1D(1, strides=hold_length)(signal)  # every hold_length-th sample
     x = layers.Reshape((-1, together))(knots)
     written = hold_length - 1 if keep_knots else hold_length  # samples per knot
     linear = _convolution(together * written, 33)(x)
@@ -448,7 +479,7 @@ def interpolator(
     x = layers.Reshape((-1, written))(layers.Add()([linear, x]))
     if keep_knots:
         x = layers.Concatenate()([knots, x])
-    return _same_length(signal, layers.Reshape((-1, 1))(x), name, sample_rate)
+    return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
 
 
 def _dilated(x, channels, dilations):
@@ -468,137 +499,154 @@ def _rectified(x):
     return layers.ReLU()(x)
 
 
-def _residual(x, kernel_size):
+def _residual(x):
     """Two convolutions whose result is added to their input (He et al., 2016)."""
-    y = layers.Conv1D(x.shape[-1], kernel_size, padding="same", activation="relu")(x)
-    y = layers.Conv1D(x.shape[-1], kernel_size, padding="same")(y)
+    y = layers.Conv1D(x.shape[-1], 3, padding="same", activation="relu")(x)
+    y = layers.Conv1D(x.shape[-1], 3, padding="same")(y)
     return layers.ReLU()(layers.Add()([x, y]))
 
 
-def _same_length(signal, estimate, name, sample_rate=None):
-    """The model from `signal` to `estimate`, cropped to the signal's length."""
-    field = receptive_field(keras.Model(signal, estimate))
-    return keras.Model(signal, CropToInput(field, sample_rate)(estimate, signal), name=name)
+# How far a network looks. A reach is (samples, block): an integer array [positions, channels, 2]
+# with the first and the last input sample behind each number of a tensor, for a stretch of `block`
+# input samples, after which it repeats, shifted. What depends on nothing has an empty range.
+
+EMPTY = 2**40, -(2**40)
+READERS = (
+    layers.Conv1D,
+    layers.SeparableConv1D,
+    layers.DepthwiseConv1D,
+    layers.MaxPooling1D,
+    layers.AveragePooling1D,
+)
 
 
-def copy(model, *, sample_rate, name):
-    """The same network with the same weights, for recordings of another rate.
+def _receptive_field(model):
+    """(left, right, stride) of a functional model, found by walking its graph."""
+    shapes = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
+    rule = "network must map [batch, n_samples, 1] to the same shape, any n_samples"
+    if shapes[:-1] != [(None, None, 1)]:
+        raise ValueError(f"{rule}, got {shapes}")
+    samples, stride = _walk(model, [(np.zeros((1, 1, 2), np.int64), 1)])
+    if samples.shape[:2] != (stride, 1):
+        raise ValueError(f"{rule}, got {samples.shape[:2]} numbers for {stride} samples")
+    here = np.arange(stride)
+    left, right = (here - samples[:, 0, 0]).max(), (samples[:, 0, 1] - here).max()
+    return max(0, int(left)), max(0, int(right)), stride
 
-    Args:
-        model: what `denoiser` or `interpolator` built, or `load` read.
-        sample_rate: Hz, of the recordings that the copy is for; saved with it.
-        name: of the copy.
 
-    Returns:
-        keras.Model that shares nothing with `model`.
+def _walk(model, inputs):
+    """The reach of a model's output, given those of its inputs."""
+    known = {id(tensor): reach for tensor, reach in zip(model.inputs, inputs, strict=True)}
+    for depth in sorted(model._nodes_by_depth, reverse=True):  # from the inputs on
+        for node in model._nodes_by_depth[depth]:
+            if not node.is_input:
+                reach = _reach(node, [known[id(tensor)] for tensor in node.input_tensors])
+                known |= {id(tensor): reach for tensor in node.output_tensors}
+    return known[id(model.outputs[0])]
+
+
+def _reach(node, inputs):
+    """The reach of what a layer writes, given those of what it reads."""
+    layer = getattr(node.operation, "_functional", node.operation)  # that of a keras.Sequential
+    samples, block = inputs[0]
+    if isinstance(layer, keras.Model):
+        return _walk(layer, inputs)
+    if isinstance(layer, layers.Reshape) and layer.target_shape[:-1] == (-1,):
+        channels = layer.target_shape[1]
+        samples, block = _repeated(samples, block, channels // gcd(channels, samples.size // 2))
+        return samples.reshape(-1, channels, 2), block
+    if isinstance(layer, (*READERS, layers.Conv1DTranspose)):
+        pooling = isinstance(layer, layers.MaxPooling1D | layers.AveragePooling1D)
+        (size,), (step,) = layer.pool_size if pooling else layer.kernel_size, layer.strides
+        (dilation,) = (1,) if pooling else layer.dilation_rate
+        span = (size - 1) * dilation + 1
+        if layer.padding == "valid" and span > step:
+            _refuse(layer, "which changes the length: its padding has to be 'same'")
+        before = span - 1 if layer.padding == "causal" else max(span - step, 0) // 2
+        if isinstance(layer, READERS):
+            samples, block = _repeated(samples, block, step // gcd(step, len(samples)))
+            starts = np.arange(len(samples) // step)[:, None] * step - before
+            samples = _gathered(samples, block, starts + dilation * np.arange(size))
+        else:  # position p writes to p * step - before, and every dilation-th after it
+            written = np.arange(len(samples) * step)[:, None] + before
+            read = written // step - np.arange(-(-span // step) + 1)
+            tap = written - read * step
+            samples = _gathered(samples, block, read, (tap < span) & (tap % dilation == 0))
+        return _mixed(samples, _dependence(node, 0, slice(None), 4 * step)), block
+    if isinstance(layer, layers.UpSampling1D):
+        return np.repeat(samples, layer.size, axis=0), block
+    block = int(np.lcm.reduce([block for _, block in inputs]))
+    parts = []
+    for i, (samples, own) in enumerate(inputs):
+        dependence = _dependence(node, i, slice(1, 2), 4)
+        parts.append(_mixed(_repeated(samples, own, block // own)[0], dependence))
+    if len({len(part) for part in parts}) > 1:
+        _refuse(layer, "whose inputs differ in length")
+    return _union(np.stack(parts)), block
+
+
+def _repeated(samples, block, times):
+    """The reach of a stretch that is longer by a factor."""
+    shifts = block * np.arange(times)[:, None, None, None]
+    return (samples + shifts).reshape(-1, *samples.shape[1:]), block * times
+
+
+def _gathered(samples, block, index, valid=True):
+    """What lies behind any of the positions index [positions, taps]; those outside of the stretch
+    lie in the ones before and after."""
+    shifts = (index // len(samples) * block)[..., None, None]
+    taps = samples[index % len(samples)] + shifts  # [positions, taps, channels, 2]
+    taps[~np.broadcast_to(valid, index.shape)] = EMPTY
+    return _union(np.moveaxis(taps, 1, 0))
+
+
+def _union(samples):
+    """What lies behind any of the entries along the first axis."""
+    return np.stack([samples[..., 0].min(0), samples[..., 1].max(0)], axis=-1)
+
+
+def _mixed(samples, dependence):
+    """The reach of channels that depend on channels, bool [channels in, channels out]."""
+    channels = [np.where(read[:, None], samples, EMPTY) for read in dependence.T]
+    return np.stack([_union(np.moveaxis(each, 1, 0)) for each in channels], axis=1)
+
+
+def _dependence(node, index, place, length):
+    """Which channels out depend on which channels of input `index`: bool [channels in, out].
+
+    Found by calling the layer with one channel spoilt at a time at some `place`: NaN gets through
+    zero weights, closed gates and dead units, a large number through a maximum. Where only a part
+    is spoilt, the layer may answer otherwise there and nowhere else, and has to treat all positions
+    of a constant alike.
     """
+    tensors = node.input_tensors
+    channels, random = tensors[index].shape[-1], np.random.default_rng(0)
+    values = [random.uniform(0.5, 1.5, (1, 1, tensor.shape[-1])) for tensor in tensors]
+    values = [np.tile(value, (channels, length, 1)).astype(np.float32) for value in values]
 
-    def remake(layer):
-        changed = {"sample_rate": sample_rate} if isinstance(layer, CropToInput) else {}
-        return type(layer).from_config(layer.get_config() | changed)
+    def answer(harm):
+        spoilt = [value.copy() for value in values]
+        each = np.arange(channels)
+        spoilt[index][each, place, each] += harm
+        filled = dict(zip(map(id, tensors), map(ops.convert_to_tensor, spoilt), strict=True))
+        args, kwargs = node.arguments.fill_in(filled)
+        return ops.convert_to_numpy(node.operation(*args, **kwargs))
 
-    twin = keras.models.clone_model(model, clone_function=remake)
-    twin = keras.Model(twin.inputs[0], twin.outputs[0], name=name)
-    twin.set_weights(model.get_weights())
-    return twin
-
-
-def load(path):
-    """Load a network that `training.fit` saved; nothing that the file holds is ever run.
-
-    Args:
-        path: of a .keras file.
-
-    Returns:
-        keras.Model, not compiled, whose declared receptive field is the one its layers have.
-
-    Raises:
-        ValueError: if there is no such file, it is damaged, it is not a network of this package, or
-            its receptive field is not bounded.
-    """
-    path = str(path)
-    if not zipfile.is_zipfile(path):  # the older formats can hold code
-        what = "is not in the .keras format" if os.path.exists(path) else "does not exist"
-        raise ValueError(f"model must be a .keras file, got {path!r}, which {what}")
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        declared = [x.receptive_field for x in model.layers if isinstance(x, CropToInput)]
-        field = receptive_field(model)
-    except Exception as error:  # Keras raises whatever it runs into
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(
-            f"model must be a network of this package, got {path!r}: {reason}"
-        ) from error
-    if declared != [field]:
-        raise ValueError(
-            f"model must declare the receptive field {field}, got {declared} in {path!r}"
-        )
-    return model
+    usual = answer(0)
+    if usual.ndim != 3 or (place != slice(None) and usual.shape[1] != length):
+        _refuse(node.operation, "which changes the length")
+    changed = np.any(
+        [~np.isclose(answer(harm), usual, rtol=1e-3) for harm in (np.nan, 1e4)], axis=0
+    )
+    if place != slice(None):
+        elsewhere = np.delete(changed, np.arange(length)[place], axis=1)
+        if elsewhere.any() or not np.allclose(usual, usual[:, :1], rtol=1e-3, atol=1e-5):
+            _refuse(node.operation, "which reads other positions than its own")
+    return changed.any(axis=1)
 
 
-def receptive_field(model):
-    """How far a convolutional model looks: (left, right, stride) in samples.
-
-    Output sample n depends on input samples n - left to n + right and no others; a shift of the
-    input by `stride` samples shifts the output alike. Found by walking the layers: for one
-    stride's worth of positions, each layer notes the first and last input sample it depends on.
-
-    Raises:
-        ValueError: for a layer that reads the whole signal, or one that this walk does not know.
-    """
-    pads = [layer.multiple for layer in model.layers if isinstance(layer, PadToMultiple)]
-    stride = max(pads, default=1)
-    reach = {}  # id of a tensor -> [positions per stride, channels, (first, last)]
-    for layer in model.layers:
-        if isinstance(layer, layers.InputLayer):
-            reach[id(layer.output)] = np.repeat(np.arange(stride), 2).reshape(stride, 1, 2)
-            continue
-        inputs = layer.input if isinstance(layer.input, list) else [layer.input]
-        reads = _reads(layer, [reach[id(tensor)] for tensor in inputs], stride)
-        reach[id(layer.output)] = reads
-    samples = np.arange(stride)
-    first, last = reach[id(model.output)][:, 0].T
-    return int(max(samples - first)), int(max(last - samples)), stride
-
-
-PADDING = {layers.Conv1D: "same", layers.MaxPooling1D: "valid"}  # the only ones that the walk knows
-MOVING = (*PADDING, layers.UpSampling1D)
-MIXING = (LinearExperts, SpectralMask, ImpulseRemoval, Inpainting, layers.Dense)
-
-
-def _reads(layer, inputs, stride):
-    """First and last input sample behind each position and channel that a layer writes."""
-    if isinstance(layer, layers.Reshape) and layer.target_shape[0] == -1:
-        return inputs[0].reshape(-1, layer.target_shape[1], 2)
-    if isinstance(layer, layers.Concatenate) and layer.axis == -1:
-        return np.concatenate(inputs, axis=1)
-    if isinstance(layer, PadToMultiple | CropToInput | layers.Add | layers.ReLU):
-        return _union(np.stack(inputs), axis=0)
-    known = isinstance(layer, MOVING + MIXING)
-    if not known or getattr(layer, "padding", None) != PADDING.get(type(layer)):
-        raise ValueError(f"model must be convolutional, got the layer {layer.name!r} of "
-                         f"{type(layer).__name__}, whose reach is not known")  # fmt: skip
-    if isinstance(layer, LinearExperts):
-        inputs = [inputs[0][:, :: layer.hold_length]]  # it reads the knots alone
-    reach = np.concatenate(inputs, axis=1)
-    if isinstance(layer, (layers.Conv1D, *MIXING)):  # every channel out reads every channel in
-        reach = np.repeat(_union(reach, axis=1)[:, None], layer.output.shape[-1], axis=1)
-    if isinstance(layer, MIXING):
-        return reach
-    if isinstance(layer, layers.Conv1D):
-        span = (layer.kernel_size[0] - 1) * layer.dilation_rate[0] + 1
-        step = layer.strides[0]
-        first = np.arange(len(reach) // step) * step - max(span - step, 0) // 2
-        last = first + span - 1
-    elif isinstance(layer, layers.MaxPooling1D):
-        first = np.arange(len(reach) // layer.strides[0]) * layer.strides[0]
-        last = first + layer.pool_size[0] - 1
-    else:
-        first = last = np.arange(len(reach) * layer.size) // layer.size
-    at = [reach[q % len(reach)] + (q // len(reach) * stride)[:, None, None] for q in (first, last)]
-    return np.stack([at[0][..., 0], at[1][..., 1]], axis=-1)
-
-
-def _union(reach, axis):
-    """What is read by any of the entries along an axis."""
-    return np.stack([reach[..., 0].min(axis), reach[..., 1].max(axis)], axis=-1)
+def _refuse(layer, why):
+    kind = type(layer).__name__
+    raise ValueError(
+        f"network must be local in time, got the layer {layer.name!r} of {kind}, {why}"
+    )

@@ -1,21 +1,38 @@
-"""The figures: axes labelled with units, curves told apart by line style as well as by colour."""
+"""The figures: axes labelled with units, every signal and network in a look of its own.
+
+Every function returns its matplotlib Figure, or draws into the axes that it is given and returns
+theirs.
+"""
+
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
 from matplotlib.ticker import LogLocator
 
-COLOURS = ["#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#777777"]
-COLOURS += COLOURS[1:3]  # ten curves at most: the last two differ by their dashes
-STYLES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 3))]
-STYLES += [(0, (8, 2, 1, 2)), (0, (2, 4))]
+# One meaning a colour; line styles tell them apart in grey.
+LOOKS = {
+    "clean": ("#000000", "-"),
+    "corrupted": ("#999999", (0, (1, 1))),
+    "encoder-decoder": ("#cc79a7", (0, (5, 1))),
+    "U-Net": ("#0072b2", "--"),
+    "unrolled": ("#d55e00", "-"),
+    "mixture": ("#d55e00", "-"),
+    "network": ("#d55e00", "-"),
+    "oracle": ("#000000", ":"),
+}
+SAME = {"step-hold": "corrupted", "untouched input": "corrupted", "held": "corrupted"}
+SAME |= {"network that ships": "network", "trained further": "network"}
+OTHERS = [
+    ("#009e73", "-."), ("#8c6d00", (0, (8, 3))), ("#56b4e9", (0, (3, 1, 1, 1))), ("#5e3c99", ":"),
+    ("#777777", (0, (8, 2, 1, 2))), ("#b2182b", (0, (2, 4))), ("#1b7837", "--"), ("#000000", "-."),
+]  # fmt: skip
 
 
 def style():
     """Set how all figures look; called once, in the setup cell of a notebook."""
     plt.rcParams.update(
         {
-            "axes.prop_cycle": cycler(color=COLOURS, linestyle=STYLES),
             "axes.grid": True,
             "axes.spines.right": False,
             "axes.spines.top": False,
@@ -29,13 +46,29 @@ def style():
     )
 
 
+def looks(labels):
+    """{label: {"color", "linestyle"}}: that of its name where it has one, else one that is free."""
+    free = cycle(OTHERS)
+    chosen = {label: LOOKS.get(SAME.get(label, label)) or next(free) for label in labels}
+    return {label: {"color": c, "linestyle": s} for label, (c, s) in chosen.items()}
+
+
+def _axes(ax, rows=1, columns=1, *, size, **options):
+    """(figure, axes [rows * columns]): new ones, or those that are given."""
+    if ax is not None:
+        axes = np.ravel(ax)
+        return axes[0].figure, axes
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
+    return figure, axes.ravel()
+
+
 def _legend(axes):
     """The legend to the right of the axes, where it hides nothing; none if nothing is labelled."""
     if axes.get_legend_handles_labels()[1]:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def waveforms(panels, *, x=None, xlabel="time, samples", steps=()):
+def waveforms(panels, *, x=None, xlabel="time, samples", steps=(), ax=None):
     """Waveforms over time, one panel under another.
 
     Args:
@@ -43,56 +76,60 @@ def waveforms(panels, *, x=None, xlabel="time, samples", steps=()):
         x: array [n_samples] for the horizontal axis; the sample numbers if None.
         xlabel: its name and unit.
         steps: labels to draw as steps, as a converter would hold them.
+        ax: axes to draw into, one per panel; new ones if None.
     """
     size = (8.5, 0.5 + 1.7 * len(panels))
-    _, rows = plt.subplots(len(panels), sharex=True, figsize=size, squeeze=False)
-    for axes, (title, series) in zip(rows[:, 0], panels.items(), strict=True):
-        for label, values in series.items():
+    figure, rows = _axes(ax, len(panels), sharex=True, size=size)
+    for axes, (title, series) in zip(rows, panels.items(), strict=True):
+        for label, look in looks(series).items():
+            values = series[label]
             positions = np.arange(len(values)) if x is None else x
             how = {"drawstyle": "steps-post"} if label in steps else {}
-            axes.plot(positions, values, label=label, **how)
+            axes.plot(positions, values, label=label, **how, **look)
         axes.set(title=title, ylabel="amplitude")
         _legend(axes)
-    axes.set_xlabel(xlabel)
-    plt.show()
+    rows[-1].set_xlabel(xlabel)
+    return figure
 
 
-def examples(batches, rows, *, steps=()):
+def examples(batches, rows, *, steps=(), ax=None):
     """Some waveforms of a batch, one panel each.
 
     Args:
         batches: {label: array [batch, n_samples, 1]}.
         rows: {title: index into the batch}.
-        steps: labels to draw as steps.
+        steps, ax: as in `waveforms`.
     """
     panels = {
         title: {label: batch[row, :, 0] for label, batch in batches.items()}
         for title, row in rows.items()
     }
-    waveforms(panels, steps=steps)
+    return waveforms(panels, steps=steps, ax=ax)
 
 
-def training(records, levels):
+def training(records, levels, *, ax=None):
     """Validation error against seconds of training, with levels to compare as lines.
 
     Args:
         records: {network: what `training.fit` returned}.
         levels: {label: mean squared error}, baselines and the limit.
+        ax: axes to draw into; new ones if None.
     """
-    _, axes = plt.subplots(figsize=(8.5, 3.6))
-    for label, record in records.items():
-        axes.loglog(record["second"], record["validation_mse"], marker=".", label=label)
-    for (label, level), line in zip(levels.items(), STYLES[1:] * 2, strict=False):
+    figure, (axes,) = _axes(ax, size=(8.5, 3.6))
+    for label, look in looks(records).items():
+        record = records[label]
+        axes.loglog(record["second"], record["validation_mse"], marker=".", label=label, **look)
+    for (label, level), (_, line) in zip(levels.items(), cycle(OTHERS)):
         axes.axhline(level, color="#777777", linestyle=line, linewidth=1, label=label)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     axes.set(xlabel="training time, s", ylabel="validation error, MSE")
     _legend(axes)
-    plt.show()
+    return figure
 
 
-def curves(x, series, *, xlabel, ylabel, marks=None):
+def curves(x, series, *, xlabel, ylabel, marks=None, ax=None):
     """One curve per method over a swept quantity.
 
     Args:
@@ -100,27 +137,29 @@ def curves(x, series, *, xlabel, ylabel, marks=None):
         series: {label: array like x}.
         xlabel, ylabel: names and units.
         marks: {label: x} for vertical lines.
+        ax: axes to draw into; new ones if None.
     """
-    _, axes = plt.subplots(figsize=(8.5, 3.6))
-    for label, values in series.items():
-        axes.plot(x, values, marker="o", markersize=3, label=label)
+    figure, (axes,) = _axes(ax, size=(8.5, 3.6))
+    for label, look in looks(series).items():
+        axes.plot(x, series[label], marker="o", markersize=3, label=label, **look)
     for label, place in (marks or {}).items():
         axes.axvline(place, color="#777777", linestyle=":", label=label)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     _legend(axes)
-    plt.show()
+    return figure
 
 
-def spectrograms(signals, sample_rate):
+def spectrograms(signals, sample_rate, *, ax=None):
     """Power over time and frequency, one panel per signal, all on one scale of 80 dB.
 
     Args:
         signals: {title: array [n_samples]}.
         sample_rate: Hz.
+        ax: axes to draw into, one per signal; new ones if None.
     """
     size = (2.9 * len(signals), 3)
-    _, rows = plt.subplots(1, len(signals), sharex=True, sharey=True, figsize=size, squeeze=False)
-    row, top = rows[0], None
+    figure, row = _axes(ax, 1, len(signals), sharex=True, sharey=True, size=size)
+    top = None
     for axes, (title, values) in zip(row, signals.items(), strict=True):
         spectrum, _, _, image = axes.specgram(
             values + 1e-9 * np.cos(np.arange(len(values))),  # digital silence has no logarithm
@@ -131,5 +170,5 @@ def spectrograms(signals, sample_rate):
         axes.set(title=title, xlabel="time, ms")
         axes.grid(False)
     row[0].set_ylabel("frequency, kHz")
-    plt.colorbar(image, ax=row, label="power density, dB")
-    plt.show()
+    figure.colorbar(image, ax=list(row), label="power density, dB")
+    return figure

@@ -43,6 +43,21 @@ def choose(*, full, quick):
     return {"full": full, "quick": quick}[profile()]
 
 
+def bar(share, stream):
+    """A bar of twenty cells, `share` of them full, in signs that the stream can show.
+
+    >>> import io
+    >>> bar(0.25, io.TextIOWrapper(io.BytesIO(), "ascii"))
+    '#####...............'
+    """
+    full, empty = "█", "░"
+    try:
+        (full + empty).encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        full, empty = "#", "."
+    return (full * round(20 * share)).ljust(20, empty)
+
+
 def recordings():
     """The folder that RECON_RECORDINGS names as a Path, or None where it is unset or empty text.
 
@@ -52,7 +67,8 @@ def recordings():
     name = os.environ.get("RECON_RECORDINGS")
     if not name:
         return None
-    folder = Path(name)
+    folder = Path(name).expanduser()
     if not folder.is_dir() or not any(path.is_file() for path in folder.rglob("*")):
-        raise ValueError(f"RECON_RECORDINGS must name a folder with recordings, got {name!r}")
+        looked = f"got {name!r}, looked for in {str(folder.absolute())!r}"
+        raise ValueError(f"RECON_RECORDINGS must name a folder with recordings, {looked}")
     return folder

@@ -8,18 +8,10 @@ from math import log, pi
 
 import tensorflow as tf
 
+from recon import checks
 
-def uniform(
-    name,
-    bounds,
-    count,
-    seed,
-    *,
-    low=float("-inf"),
-    high=float("inf"),
-    integer=False,
-    logarithmic=False,
-):
+
+def uniform(name, bounds, count, seed, *, logarithmic=False, **rule):
     """Draw `count` numbers, uniform over the inclusive range `bounds`.
 
     Args:
@@ -27,44 +19,24 @@ def uniform(
         bounds: (smallest, largest); two equal numbers make a constant.
         count: how many, an int or a scalar tensor.
         seed: int32 tensor [2], the stateless seed; equal seeds give equal draws.
-        low, high: what `bounds` may not leave.
-        integer: draw whole numbers, both ends included.
         logarithmic: draw the logarithm uniformly instead; both bounds must be above 0.
+        rule: what `bounds` must obey, as in `checks.pair`; whole numbers are drawn with both ends
+            included.
 
     Returns:
         float32 tensor [count].
 
     Raises:
-        ValueError: if `bounds` is not an ordered pair of finite numbers within [low, high].
+        ValueError: if `bounds` does not obey.
     """
-    check_range(name, bounds, low=low, high=high, integer=integer)
-    first, last = bounds
     if logarithmic:
-        check_range(name, bounds, low=1e-30)
+        first, last = checks.pair(name, bounds, **rule | {"low": 1e-30})
         return tf.exp(uniform(name, (log(first), log(last)), count, seed))
-    if integer:
-        draws = tf.random.stateless_uniform([count], seed, int(first), int(last) + 1, tf.int32)
+    first, last = checks.pair(name, bounds, **rule)
+    if rule.get("whole"):
+        draws = tf.random.stateless_uniform([count], seed, first, last + 1, tf.int32)
         return tf.cast(draws, tf.float32)
     return first + (last - first) * tf.random.stateless_uniform([count], seed)
-
-
-def check_range(name, bounds, *, low=float("-inf"), high=float("inf"), integer=False):
-    """Raise a ValueError that names `name`, the rule and the value unless `bounds` is usable.
-
-    >>> check_range("impulse_rate", (0, 2), low=0, high=1)
-    Traceback (most recent call last):
-    ValueError: impulse_rate must be a pair (smallest, largest) within [0, 1], got (0, 2)
-    """
-    kind = "whole numbers " if integer else ""
-    rule = f"{name} must be a pair {kind}(smallest, largest) within [{low:g}, {high:g}]"
-    try:
-        first, last = (float(bound) for bound in bounds)
-        usable = low <= first <= last <= high and abs(first) + abs(last) < float("inf")
-        usable = usable and (not integer or (first.is_integer() and last.is_integer()))
-    except (TypeError, ValueError):
-        usable = False
-    if not usable:
-        raise ValueError(f"{rule}, got {bounds!r}")
 
 
 def sinusoid(cycles, amplitude, phase, n_samples):
@@ -117,7 +89,7 @@ def draw_sinusoids(count, n_samples, seed, *, cycles, amplitude, phase):
     """
     seeds = tf.random.split(seed, 3)
     return sinusoid(
-        uniform("cycles", cycles, count, seeds[0], low=0, high=n_samples // 2, integer=True),
+        uniform("cycles", cycles, count, seeds[0], low=0, high=n_samples // 2, whole=True),
         uniform("amplitude", amplitude, count, seeds[1], low=0),
         uniform("phase", phase, count, seeds[2]),
         n_samples,

@@ -4,7 +4,11 @@ import hashlib
 import json
 import os
 import re
+import secrets
+import sys
 import time
+import warnings
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -14,6 +18,8 @@ import tensorflow as tf
 from IPython import get_ipython
 from IPython.display import display
 from keras import ops
+
+from recon import checks, models, settings
 
 
 @keras.saving.register_keras_serializable(package="recon")
@@ -75,72 +81,86 @@ def fit(
     validations=20,
     jit_compile="auto",
     ema_momentum=0.0,
+    callbacks=(),
 ):
     """Train a network, keep its best weights, and survive interruption.
 
-    The learning rate rises for a twentieth of the steps, then falls along a cosine, almost to zero.
     After every `validations`-th part of the steps the validation data are scored: if they are the
-    best so far, the network is saved to `path`, and the whole state goes to `path` + ".state".
-    An interrupted run that is started again with the same arguments goes on from there and ends
-    with the same weights; a finished run leaves no state behind, so the next one starts afresh.
+    best so far, the network is saved to `path`; the whole state goes beside it. An interrupted run
+    that is started again, with a model made alike or with the same object, goes on from there and
+    ends with the same weights. A finished run is found again by its network, data and settings: the
+    result is there at once, until the file at `path` changes or is deleted. A loss that is no
+    longer finite ends the training with the best network so far. One line shows all of it.
 
     Args:
         model: Keras model; holds its best weights when this returns.
         train: endless tf.data.Dataset of (corrupted, clean).
         validation: (corrupted, clean) arrays, drawn from another seed.
-        steps: batches to train on, a multiple of `validations`.
+        steps: batches to train on.
         path: file to keep the best network in, ending in .keras.
-        learning_rate: the schedule's peak.
+        learning_rate: a number, the peak of a schedule that rises for a twentieth of the steps and
+            then falls along a cosine, almost to zero; or a Keras schedule.
         loss: a Keras loss, a function of (clean, estimate), or a name.
-        validations: how often to score the validation data.
+        validations: how often to score the validation data, at most.
         jit_compile: as in `keras.Model.compile`; True has XLA fuse the step, which takes seconds to
             compile; what it gains depends on the machine (docs/performance.md).
         ema_momentum: of an exponential moving average of the weights, which is then what is scored
             and kept: it sees past the noise of the last steps long before the schedule ends. As in
             `keras.optimizers.Adam`; 0 for none.
+        callbacks: keras.callbacks.Callback objects; an epoch is the time between two validations.
 
     Returns:
         dict: "parameters", "steps", "seconds" of training and validation, "best_step", and the
         curves "step", "second", "loss", "validation_loss" and "validation_mse".
 
     Raises:
-        ValueError: if `path` does not end in .keras or `steps` is no multiple of `validations`.
+        ValueError: if an argument is of no use, or `path` cannot be written.
     """
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"path must end in .keras, got {str(path)!r}")
-    if validations < 1 or steps < validations or steps % validations:
-        rule = f"steps must be a positive multiple of validations ({validations}), at least 1"
-        raise ValueError(f"{rule}, got {steps}")
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100, steps, warmup_target=learning_rate, warmup_steps=steps // 20
-    )
+    steps = checks.number("steps", steps, low=1, whole=True)
+    validations = checks.number("validations", validations, low=1, whole=True)
+    ema_momentum = checks.number("ema_momentum", ema_momentum, low=0, high=1)
+    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        peak = checks.number("learning_rate", learning_rate, low=0)
+        learning_rate = keras.optimizers.schedules.CosineDecay(
+            peak / 100, steps, warmup_target=peak, warmup_steps=steps // 20
+        )
     model.compile(
-        keras.optimizers.Adam(schedule, use_ema=ema_momentum > 0, ema_momentum=ema_momentum),
+        keras.optimizers.Adam(learning_rate, use_ema=ema_momentum > 0, ema_momentum=ema_momentum),
         loss=loss,
         metrics=["mean_squared_error"],
         jit_compile=jit_compile,
     )
     model.optimizer.build(model.trainable_variables)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    settings = [steps, validations, learning_rate, ema_momentum]
-    run = _Run(path, steps, _fingerprint(model, train, validation, settings, loss))
-    done = run.resume(model)
-    per_round = steps // validations
-    model.fit(
-        train.skip(done * per_round),
-        validation_data=validation,
-        validation_batch_size=512,
-        steps_per_epoch=per_round,
-        initial_epoch=done,
-        epochs=validations,
-        # In this order: the average is in place when `run` hears that a validation has ended.
-        callbacks=[run, *([keras.callbacks.SwapEMAWeights()] if ema_momentum else [])],
-        shuffle=False,
-        verbose=0,
-    )
-    model.set_weights(keras.saving.load_model(path, compile=False).get_weights())
-    run.state.unlink(missing_ok=True)
+    per_round = -(-steps // validations)
+    run = _Run(path, model, steps, per_round)
+    rates = [float(learning_rate(step)) for step in np.linspace(0, steps, 9)]
+    about = [steps, per_round, ema_momentum, rates]
+    run.begin(_fingerprint(model, train, validation, about, loss))
+    done = per_round * len(run.record["step"])
+    average = [keras.callbacks.SwapEMAWeights()] if ema_momentum else []
+    if not run.finished:
+        try:
+            with warnings.catch_warnings():  # the last round may be shorter than the others
+                warnings.filterwarnings("ignore", ".*ran out of data")
+                model.fit(
+                    train.skip(done).take(steps - done),
+                    validation_data=validation,
+                    validation_batch_size=512,
+                    steps_per_epoch=per_round,
+                    initial_epoch=done // per_round,
+                    epochs=-(-steps // per_round),
+                    # In this order: the average is in place when `run` hears that a validation has
+                    # ended.
+                    callbacks=[run, *average, *callbacks],
+                    shuffle=False,
+                    verbose=0,
+                )
+            run.end()
+        finally:
+            run.leave()
     return run.record
 
 
@@ -169,93 +189,151 @@ def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
     return networks, records
 
 
-def save(model, path):
-    """Save a network so that `path` holds the old one or the new one, never half of either."""
-    beside = Path(path).with_suffix(".partial.keras")
-    try:
-        model.save(beside)
-        keras.saving.load_model(beside, compile=False)  # what cannot be read back is not kept
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+def _values(model):
+    """All that a model's answer depends on, random seeds included, as arrays."""
+    return [ops.convert_to_numpy(variable) for variable in model.variables]
 
 
-def _fingerprint(model, train, validation, settings, loss):
-    """Names a run by all that decides its outcome: network, settings, validation data, the first
-    batch, and the loss by what it makes of that batch."""
-    corrupted, clean = next(train.take(1).as_numpy_iterator())
-    value = ops.convert_to_numpy(keras.losses.get(loss)(clean, ops.convert_to_tensor(corrupted)))
-    network = re.sub(r'_\d+"', '"', model.to_json())  # a name tells how many were made before it
-    digest = hashlib.sha256(json.dumps([network, *settings]).encode())
-    for array in (corrupted, clean, value, *validation, *model.get_weights()):
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _digest(arrays, text=""):
+    digest = hashlib.sha256(text.encode())
+    for array in arrays:
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
 
 
+def _fingerprint(model, train, validation, about, loss):
+    """Names a run by all that decides its outcome: network, first weights, settings, validation
+    data, the first batch, and what the network and the loss make of that batch."""
+    corrupted, clean = next(train.take(1).as_numpy_iterator())
+    losses = keras.losses.get(loss)(ops.convert_to_tensor(clean), model(corrupted))
+    about = [*about, f"{np.mean(ops.convert_to_numpy(losses)):.4g}"]
+    network = re.sub(r'_\d+"', '"', model.to_json())  # a name tells how many were made before it
+    return _digest([corrupted, clean, *validation, *_values(model)], network + json.dumps(about))
+
+
+STARTED_AS = weakref.WeakKeyDictionary()  # model -> (digest when a run left it, first values)
+
+
 class _Run(keras.callbacks.Callback):
-    """Follows one fit: shows progress, records the curves, saves the best network and the state."""
+    """Follows one fit: shows progress, records the curves, keeps the best network and the state."""
 
-    def __init__(self, path, steps, fingerprint):
+    def __init__(self, path, model, steps, per_round):
         super().__init__()
-        self.path, self.steps, self.fingerprint = path, steps, fingerprint
-        self.state = path.with_suffix(".keras.state")
+        self.path, self.steps, self.per_round = path, steps, per_round
         curves = ("step", "second", "loss", "validation_loss", "validation_mse")
-        self.record = {"steps": steps, "seconds": 0.0} | {curve: [] for curve in curves}
+        self.record = {"parameters": model.count_params(), "steps": steps, "seconds": 0.0}
+        self.record |= {"best_step": 0} | {curve: [] for curve in curves}
         self.display = None
+        self.set_model(model)
+        left, first = STARTED_AS.get(model, (None, None))
+        self.first = first if left == _digest(_values(model)) else _values(model)
+        _assign(model.variables, self.first)
+        self.best = model.get_weights()
 
-    def resume(self, model):
-        """Continue from the state of an interrupted run like this one; returns rounds done."""
+    def begin(self, fingerprint):
+        """Find what an earlier run like this one left, finished or not."""
+        self.fingerprint = fingerprint
+        self.state = self.path.with_name(f"{self.path.name}.{fingerprint[:8]}.state")
+        self.result = self.path.with_name(f"{self.path.name}.json")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._write(self.state.with_suffix(".probe"), lambda file: None)
+            self.state.with_suffix(".probe").unlink()
+        except OSError as error:
+            rule = "path must be a place that can be written"
+            raise ValueError(f"{rule}, got {str(self.path)!r}: {error.strerror}") from None
+        try:
+            found = json.loads(self.result.read_text())
+            digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+            self.finished = [found["run"], found["file"]] == [fingerprint, digest]
+        except (OSError, ValueError, KeyError, TypeError):
+            self.finished = False
+        if self.finished:
+            self.record = found["record"]
+            self.model.load_weights(self.path)
+            self._show("found finished")
+            self.leave()
+        else:
+            self._resume()
+
+    def _resume(self):
+        """Continue from the state of an interrupted run like this one, if it can be read."""
         try:
             with open(self.state, "rb") as file, np.load(file, allow_pickle=False) as saved:
-                about = json.loads(str(saved["about"]))
+                record = json.loads(str(saved["record"]))
                 values = [saved[f"v{i}"] for i in range(len(saved.files) - 1)]
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
-            return 0
-        if about["fingerprint"] != self.fingerprint:
-            return 0
-        self.record = about["record"]
-        for variable, value in zip(_variables(model), values, strict=True):
-            variable.assign(value)
-        return len(self.record["step"])
+            return
+        variables = self._variables()
+        self.record, self.best = record, values[len(variables) :]
+        _assign(variables, values[: len(variables)])
 
     def on_train_begin(self, logs=None):
-        self.record["parameters"] = self.model.count_params()
         self.started = time.perf_counter() - self.record["seconds"]
         self._show("first steps are being compiled")
 
     def on_test_end(self, logs=None):
-        losses = self.record["validation_loss"]
-        if not losses or logs["loss"] < min(losses):
-            save(self.model, self.path)
+        if logs["loss"] < min([np.inf, *self.record["validation_loss"]]):
+            self.best = self.model.get_weights()
+            models.save(self.model, self.path)
 
     def on_epoch_end(self, epoch, logs=None):
-        record = self.record
+        record, step = self.record, min((epoch + 1) * self.per_round, self.steps)
         record["seconds"] = time.perf_counter() - self.started
-        record["step"].append((epoch + 1) * self.steps // self.params["epochs"])
+        if not np.isfinite([logs["loss"], logs["val_loss"]]).all():
+            self.model.stop_training = True
+            self._show(f"stopped: the loss is no longer finite after {step:,} steps")
+            return
+        record["step"].append(step)
         record["second"].append(record["seconds"])
         record["loss"].append(float(logs["loss"]))
         record["validation_loss"].append(float(logs["val_loss"]))
         record["validation_mse"].append(float(logs["val_mean_squared_error"]))
         best = int(np.argmin(record["validation_loss"]))
         record["best_step"] = record["step"][best]
-        self._save_state()
+        values = [*map(ops.convert_to_numpy, self._variables()), *self.best]
+        state = {f"v{i}": value for i, value in enumerate(values)} | {"record": json.dumps(record)}
+        self._write(self.state, lambda file: np.savez(file, **state))
         self._show(f"validation error {record['validation_mse'][best]:.3g} at best")
 
-    def _save_state(self):
-        about = json.dumps({"fingerprint": self.fingerprint, "record": self.record})
-        values = {f"v{i}": np.asarray(v) for i, v in enumerate(_variables(self.model))}
-        beside = self.state.with_suffix(".partial")
-        with open(beside, "wb") as file:
-            np.savez(file, about=np.array(about), **values)
-        os.replace(beside, self.state)
+    def end(self):
+        """Keep the best network, and say under what name the run can be found again."""
+        self.model.set_weights(self.best)
+        models.save(self.model, self.path)
+        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        found = {"run": self.fingerprint, "file": digest, "record": self.record}
+        self._write(self.result, lambda file: file.write(json.dumps(found).encode()))
+        self.state.unlink(missing_ok=True)
+
+    def leave(self):
+        """Remember what the model object began as, for the next call with it."""
+        STARTED_AS[self.model] = _digest(_values(self.model)), self.first
+
+    def _variables(self):
+        """Everything that training changes: weights, seeds, optimizer moments, step counter."""
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _write(self, path, fill):
+        """Write a file that appears under its name only when it is complete."""
+        beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}.partial")
+        try:
+            with open(beside, "wb") as file:
+                fill(file)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
 
     def _show(self, news):
         """One line that renews itself in a notebook; one line per round elsewhere."""
         done = self.record["step"][-1] if self.record["step"] else 0
-        bar = "█" * round(20 * done / self.steps)
         line = (
-            f"{self.model.name:20s} {bar:░<20s} {done:,} of {self.steps:,} steps, "
-            f"{self.record['seconds']:.0f} s, {news}"
+            f"{self.model.name:20s} {settings.bar(done / self.steps, sys.stdout)} "
+            f"{done:,} of {self.steps:,} steps, {self.record['seconds']:.0f} s, {news}"
         )
         if get_ipython() is None:
             print(line, flush=True)
@@ -263,8 +341,3 @@ class _Run(keras.callbacks.Callback):
             self.display = display({"text/plain": line}, raw=True, display_id=True)
         else:
             self.display.update({"text/plain": line}, raw=True)
-
-
-def _variables(model):
-    """Everything that training changes: weights, optimizer moments and the step counter."""
-    return [*model.weights, *model.optimizer.variables]
