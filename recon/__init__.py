@@ -104,7 +104,7 @@ def restore(samples, sample_rate, *, network=NETWORK, mix=1.0, resample=False):
     from recon import checks
 
     signal = checks.samples("samples", samples, np.float32)
-    if signal.ndim > 2 or (signal.ndim == 2 and len(signal) < signal.shape[1]):
+    if signal.ndim > 2 or (signal.ndim == 2 and 0 < len(signal) < signal.shape[1]):
         rule = "samples must be [n_samples] or [n_samples, channels]"
         raise ValueError(f"{rule}, got {signal.shape}")
     if not len(signal):

@@ -89,8 +89,8 @@ def fit(
     best so far, the network is saved to `path`; the whole state goes beside it. An interrupted run
     that is started again, with a model made alike or with the same object, goes on from there and
     ends with the same weights. A finished run is found again by its network, data and settings: the
-    result is there at once, until the file at `path` changes or is deleted. A loss that is no
-    longer finite ends the training with the best network so far. One line shows all of it.
+    result is there at once, until the state beside `path` is deleted. A loss that is no longer
+    finite ends the training with the best network so far. One line shows all of it.
 
     Args:
         model: Keras model; holds its best weights when this returns.
@@ -110,8 +110,8 @@ def fit(
         callbacks: keras.callbacks.Callback objects; an epoch is the time between two validations.
 
     Returns:
-        dict: "parameters", "steps", "seconds" of training and validation, "best_step", and the
-        curves "step", "second", "loss", "validation_loss" and "validation_mse".
+        dict: "parameters", "steps", "seconds" of training and validation, "best_step", "finished",
+        and the curves "step", "second", "loss", "validation_loss" and "validation_mse".
 
     Raises:
         ValueError: if an argument is of no use, or `path` cannot be written.
@@ -136,13 +136,17 @@ def fit(
     model.optimizer.build(model.trainable_variables)
     per_round = -(-steps // validations)
     run = _Run(path, model, steps, per_round)
-    rates = [float(learning_rate(step)) for step in np.linspace(0, steps, 9)]
-    about = [steps, per_round, ema_momentum, rates]
+    about = [
+        steps,
+        per_round,
+        ema_momentum,
+        *map(float, map(learning_rate, range(0, steps, per_round))),
+    ]
     run.begin(_fingerprint(model, train, validation, about, loss))
     done = per_round * len(run.record["step"])
     average = [keras.callbacks.SwapEMAWeights()] if ema_momentum else []
-    if not run.finished:
-        try:
+    try:
+        if not run.record["finished"]:
             with warnings.catch_warnings():  # the last round may be shorter than the others
                 warnings.filterwarnings("ignore", ".*ran out of data")
                 model.fit(
@@ -158,9 +162,9 @@ def fit(
                     shuffle=False,
                     verbose=0,
                 )
-            run.end()
-        finally:
-            run.leave()
+        run.end()
+    finally:
+        run.leave()
     return run.record
 
 
@@ -227,7 +231,7 @@ class _Run(keras.callbacks.Callback):
         self.path, self.steps, self.per_round = path, steps, per_round
         curves = ("step", "second", "loss", "validation_loss", "validation_mse")
         self.record = {"parameters": model.count_params(), "steps": steps, "seconds": 0.0}
-        self.record |= {"best_step": 0} | {curve: [] for curve in curves}
+        self.record |= {"best_step": 0, "finished": False} | {curve: [] for curve in curves}
         self.display = None
         self.set_model(model)
         left, first = STARTED_AS.get(model, (None, None))
@@ -236,42 +240,35 @@ class _Run(keras.callbacks.Callback):
         self.best = model.get_weights()
 
     def begin(self, fingerprint):
-        """Find what an earlier run like this one left, finished or not."""
-        self.fingerprint = fingerprint
-        self.state = self.path.with_name(f"{self.path.name}.{fingerprint[:8]}.state")
-        self.result = self.path.with_name(f"{self.path.name}.json")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._write(self.state.with_suffix(".probe"), lambda file: None)
-            self.state.with_suffix(".probe").unlink()
-        except OSError as error:
-            rule = "path must be a place that can be written"
-            raise ValueError(f"{rule}, got {str(self.path)!r}: {error.strerror}") from None
-        try:
-            found = json.loads(self.result.read_text())
-            digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
-            self.finished = [found["run"], found["file"]] == [fingerprint, digest]
-        except (OSError, ValueError, KeyError, TypeError):
-            self.finished = False
-        if self.finished:
-            self.record = found["record"]
-            self.model.load_weights(self.path)
-            self._show("found finished")
-            self.leave()
-        else:
-            self._resume()
-
-    def _resume(self):
-        """Continue from the state of an interrupted run like this one, if it can be read."""
+        """Go on from what an earlier run like this one left, finished or not, if it can be read."""
+        self.state = self.path.with_name(f"{self.path.name}.{fingerprint[:12]}.state")
+        variables = self._variables()
         try:
             with open(self.state, "rb") as file, np.load(file, allow_pickle=False) as saved:
                 record = json.loads(str(saved["record"]))
                 values = [saved[f"v{i}"] for i in range(len(saved.files) - 1)]
+            self.record, self.best = record, values[len(variables) :]
+            _assign(variables, values[: len(variables)])
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
-            return
-        variables = self._variables()
-        self.record, self.best = record, values[len(variables) :]
-        _assign(variables, values[: len(variables)])
+            self._keep()
+        if self.record["finished"]:
+            self._show("found finished")
+
+    def _keep(self):
+        """Write the whole state, which appears under its name only when it is complete."""
+        values = [*map(ops.convert_to_numpy, self._variables()), *self.best]
+        state = {f"v{i}": value for i, value in enumerate(values)}
+        beside = self.state.with_name(f".{self.state.name}-{secrets.token_hex(4)}.partial")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(beside, "wb") as file:
+                np.savez(file, record=json.dumps(self.record), **state)
+            os.replace(beside, self.state)
+        except OSError as error:
+            rule = "path must be a place that can be written"
+            raise ValueError(f"{rule}, got {str(self.path)!r}: {error.strerror}") from None
+        finally:
+            beside.unlink(missing_ok=True)
 
     def on_train_begin(self, logs=None):
         self.started = time.perf_counter() - self.record["seconds"]
@@ -296,19 +293,16 @@ class _Run(keras.callbacks.Callback):
         record["validation_mse"].append(float(logs["val_mean_squared_error"]))
         best = int(np.argmin(record["validation_loss"]))
         record["best_step"] = record["step"][best]
-        values = [*map(ops.convert_to_numpy, self._variables()), *self.best]
-        state = {f"v{i}": value for i, value in enumerate(values)} | {"record": json.dumps(record)}
-        self._write(self.state, lambda file: np.savez(file, **state))
+        self._keep()
         self._show(f"validation error {record['validation_mse'][best]:.3g} at best")
 
     def end(self):
-        """Keep the best network, and say under what name the run can be found again."""
+        """Put the best network in its places, and note that it is there to be found again."""
         self.model.set_weights(self.best)
         models.save(self.model, self.path)
-        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        found = {"run": self.fingerprint, "file": digest, "record": self.record}
-        self._write(self.result, lambda file: file.write(json.dumps(found).encode()))
-        self.state.unlink(missing_ok=True)
+        if not self.record["finished"]:
+            self.record["finished"] = True
+            self._keep()
 
     def leave(self):
         """Remember what the model object began as, for the next call with it."""
@@ -317,16 +311,6 @@ class _Run(keras.callbacks.Callback):
     def _variables(self):
         """Everything that training changes: weights, seeds, optimizer moments, step counter."""
         return [*self.model.variables, *self.model.optimizer.variables]
-
-    def _write(self, path, fill):
-        """Write a file that appears under its name only when it is complete."""
-        beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}.partial")
-        try:
-            with open(beside, "wb") as file:
-                fill(file)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
 
     def _show(self, news):
         """One line that renews itself in a notebook; one line per round elsewhere."""

@@ -1,3 +1,4 @@
+import IPython.display
 import numpy as np
 import pytest
 import soundfile
@@ -32,6 +33,11 @@ def test_recordings_come_as_mono_at_full_scale(folder, capsys):
 def test_what_is_no_audio_and_what_is_silent_is_skipped_with_the_reason(folder, capsys):
     (folder / "notes.txt").write_text("not audio")
     soundfile.write(folder / "silent.wav", np.zeros(100), 8_000)
+    soundfile.write(folder / "constant.wav", np.full(100, 0.3), 8_000)
+    dither = np.random.default_rng(0).integers(-1, 2, 100) / 2**15
+    soundfile.write(folder / "dither.wav", dither, 8_000)
+    opposite = np.stack([np.sin(np.arange(100)), -np.sin(np.arange(100))], axis=1)
+    soundfile.write(folder / "opposite.wav", opposite / 2, 8_000)
     soundfile.write(folder / "short.wav", np.ones(audio.SHORTEST - 1) / 2, 8_000)
     soundfile.write(folder / "nothing.wav", np.zeros(0), 8_000)
     soundfile.write(folder / "a broken.wav", np.array([1.0, np.nan]), 8_000, subtype="FLOAT")
@@ -39,12 +45,15 @@ def test_what_is_no_audio_and_what_is_silent_is_skipped_with_the_reason(folder, 
     assert list(recordings) == ["deep/stereo.flac", "mono.wav"]
     assert np.abs(recordings["deep/stereo.flac"]).max() == 1
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == 5
+    assert len(said) == 8
     for name, why in {
         "notes.txt": "must be a file to read",
         "nothing.wav": "must hold at least one sample",
         "a broken.wav": "must be finite",
         "silent.wav": "must not be silent",
+        "constant.wav": "must not be silent",
+        "dither.wav": "must not be silent",
+        "opposite.wav": "must not be silent",
         "short.wav": "must hold at least 32 samples at 8000 Hz, got 31",
     }.items():
         assert any(x.startswith(f"skipped: input {why}") and name in x for x in said), (name, said)
@@ -94,7 +103,7 @@ def test_test_files_may_be_like_any_of_several_patterns():
 
 @pytest.mark.parametrize("sample_rate", [0, -8_000, "8k"])
 def test_a_rate_that_is_none_is_refused(folder, sample_rate):
-    rule = f"^sample_rate must be above 0 Hz, got {sample_rate!r}$"
+    rule = f"^sample_rate must be a number .*got {sample_rate!r}$"
     with pytest.raises(ValueError, match=rule):
         audio.load(folder, sample_rate=sample_rate)
 
@@ -103,8 +112,15 @@ def test_a_rate_that_is_none_is_refused(folder, sample_rate):
 def test_no_recording_is_in_two_parts_however_few_are_left_for_training(others):
     names = [f"w_{i}.wav" for i in range(90)] + [f"x_{i}.wav" for i in range(others)]
     parts = audio.split(dict.fromkeys(names), test="w_*")
+    assert set(parts[2]) == set(names[:90])
     assert all(parts)
     assert sorted(name for part in parts for name in part) == sorted(names)
+
+
+@pytest.mark.parametrize("test", ["z_*", ["test/*"], "*"])
+def test_a_pattern_that_cannot_part_the_recordings_is_refused(test):
+    with pytest.raises(ValueError, match="^test must match some recordings and leave two"):
+        audio.split(dict.fromkeys(["a.wav", "b.wav", "c.wav"]), test=test)
 
 
 @pytest.mark.parametrize("count", [3, 4, 10, 57])
@@ -132,7 +148,7 @@ def test_channels_are_averaged(tmp_path):
 
 def test_players_keep_true_loudness(monkeypatch, capsys):
     shown = []
-    monkeypatch.setattr(audio, "display", shown.append)
+    monkeypatch.setattr(IPython.display, "display", shown.append)
     audio.play({"quiet": np.full((2, 50, 1), 0.2), "loud": np.full(100, 3.0)}, 8_000)
     assert capsys.readouterr().out == "quiet\nloud\n"
     for player, level in zip(shown, (0.1, 1.0), strict=True):

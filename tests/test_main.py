@@ -18,8 +18,9 @@ import pytest
 import soundfile
 from keras import layers
 
+import recon
 from recon import __main__ as command
-from recon import audio, framing, models
+from recon import audio, models
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = np.array([0.1, -0.3, 0.5, 0.2, 0.1], np.float32)  # what the network of these tests does
@@ -29,8 +30,7 @@ def network(path, kernel=KERNEL, sample_rate=8_000):
     """Save a network that convolves by `kernel`."""
     signal = keras.Input((None, 1))
     x = layers.Conv1D(1, len(kernel), padding="same", use_bias=False)(signal)
-    reach = len(kernel) // 2
-    model = keras.Model(signal, models.CropToInput((reach, reach, 1), sample_rate)(x, signal))
+    model = models.Network(signal, x, sample_rate=sample_rate)
     model.set_weights([np.reshape(kernel, (-1, 1, 1))])
     model.save(path)
     return str(path)
@@ -40,7 +40,7 @@ def network(path, kernel=KERNEL, sample_rate=8_000):
 def folder(tmp_path, monkeypatch):
     """A folder to work in, with a network and a recording of three blocks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "BLOCK", 10_000)
+    monkeypatch.setattr(recon, "BLOCK", 10_000)
     network("model.keras")
     soundfile.write("in.wav", noise(13_000, 2), 8_000)
     return tmp_path
@@ -50,8 +50,8 @@ def noise(n_samples, channels=1, seed=0):
     return 0.1 * np.random.default_rng(seed).normal(size=(n_samples, channels))
 
 
-def run(*arguments):
-    return command.main(["restore", *map(str, arguments)])
+def run(model, *arguments):
+    return command.main(["restore", *map(str, arguments), "--network", str(model)])
 
 
 def assert_refused(capsys, *arguments, says, output="out.wav"):
@@ -116,7 +116,7 @@ def test_the_shortest_files_keep_their_length(n_samples):
 def test_another_sample_rate_is_refused_with_both_rates_named(capsys):
     soundfile.write("in.wav", noise(1_000), 44_100)
     assert_refused(
-        capsys, says="input must be at the network's 8000 Hz, got 44100 Hz (--resample converts it)"
+        capsys, says="sample_rate must be the network's, 8000 Hz, or resample=True, got 44100 Hz"
     )
 
 
@@ -148,7 +148,7 @@ def test_samples_beyond_full_scale_are_counted_and_kept_as_floats_on_request(cap
     network("louder.keras", [0.0, 2.0, 0.0])
     soundfile.write("loud.wav", [0.4, -0.6, 0.7, 0.1], 8_000)
     assert run("louder.keras", "loud.wav", "clipped.wav") == 0
-    said = "2 samples exceed full scale and were clipped (--float keeps them)\n"
+    said = "2 samples exceed full scale and were clipped\n"
     assert capsys.readouterr().out == "clipped.wav: 0.0 s restored; " + said
     np.testing.assert_allclose(soundfile.read("clipped.wav")[0], [0.8, -1, 1, 0.2], atol=1e-4)
     assert run("louder.keras", "loud.wav", "kept.wav", "--float") == 0
@@ -161,7 +161,7 @@ def test_samples_beyond_full_scale_are_counted_and_kept_as_floats_on_request(cap
 
 def test_an_existing_output_is_replaced_on_request_only(capsys):
     Path("out.wav").write_bytes(b"precious")
-    assert_refused(capsys, says="output must not exist, got 'out.wav' (--overwrite replaces it)")
+    assert_refused(capsys, says="output must not exist, got 'out.wav'")
     assert run("model.keras", "in.wav", "out.wav", "--overwrite") == 0
     assert soundfile.info("out.wav").frames == 13_000
 
@@ -225,7 +225,6 @@ def test_paths_that_lead_nowhere_are_refused(capsys):
     refused = [
         (("model.keras", "none.wav", "out.wav"), "input must be an audio file, got 'none.wav'"),
         (("model.keras", "sub", "out.wav"), "input must be an audio file, got 'sub': a folder"),
-        (("model.keras", "in.wav", "sub"), "output must be a file, got 'sub': a folder"),
         (("model.keras", "in.wav", "no/out.wav"), "output must be a file to write, got 'no/out"),
         (("model.keras", "in.wav", "/proc/out.wav"), "output must be a file to write, got '/proc/"),
         (("model.keras", "in.wav", "in.wav"), "output must not be the input, got 'in.wav'"),
@@ -236,13 +235,13 @@ def test_paths_that_lead_nowhere_are_refused(capsys):
         (("model.keras", "in.wav", "out.flac", "--float"), "output must be of a format that holds"),
         (
             ("none.keras", "in.wav", "out.wav"),
-            "model must be a .keras file, got 'none.keras', which",
+            "network must be a .keras file, got 'none.keras', which",
         ),
         (
             ("in.wav", "in.wav", "out.wav"),
-            "model must be a .keras file, got 'in.wav', which is not",
+            "network must be a .keras file or one of ",
         ),
-        (("sub", "in.wav", "out.wav"), "model must be a .keras file, got 'sub', which"),
+        (("sub", "in.wav", "out.wav"), "network must be a .keras file or one of "),
     ]
     for arguments, says in refused:
         assert_refused(capsys, *arguments, says=says)
@@ -263,25 +262,33 @@ def test_damaged_and_foreign_models_are_refused(capsys):
     signal = keras.Input((None, 1))
     pooled = layers.GlobalAveragePooling1D(keepdims=True, name="pooled")(signal)
     keras.Model(signal, layers.Add()([signal, pooled])).save("global.keras")
-    keras.Model(signal, layers.ReLU()(signal)).save("undeclared.keras")
-    keras.Model(signal, models.CropToInput((1, 1, 1))(signal, signal)).save("wrong.keras")
+    keras.Model(signal, layers.ReLU()(signal)).save("rateless.keras")
     for name, says in {
-        "cut": "model must be a .keras file, got 'cut.keras'",
-        "bent": "model must be a network of this package, got 'bent.keras'",
-        "global": "model must be a network of this package, got 'global.keras': model must be "
-        "convolutional, got the layer 'pooled' of GlobalAveragePooling1D",
-        "undeclared": "model must declare the receptive field (0, 0, 1), got []",
-        "wrong": "model must declare the receptive field (0, 0, 1), got [(1, 1, 1)]",
+        "cut": "network must be a .keras file, got 'cut.keras'",
+        "bent": "network must be one that can be loaded, got 'bent.keras'",
+        "global": "network must be one that can be loaded, got 'global.keras': network must be "
+        "local in time, got the layer 'pooled' of GlobalAveragePooling1D",
+        "rateless": "network must be for recordings",
     }.items():
         assert_refused(capsys, f"{name}.keras", "in.wav", "out.wav", says=says)
+
+
+def test_a_network_that_is_not_for_recordings_is_refused(capsys):
+    says = "network must be for recordings, got one for sinusoids in hiss and impulses"
+    assert_refused(capsys, "noise_reduction", "in.wav", "out.wav", says=says)
+
+
+def test_a_network_that_diverged_writes_nothing(capsys):
+    network("nan.keras", [np.nan])
+    assert_refused(capsys, "nan.keras", "in.wav", "out.wav", says="network must give finite")
 
 
 def test_a_model_file_cannot_run_code(capsys):
     signal = keras.Input((None, 1))
     harm = layers.Lambda(lambda x: open("harm", "w").close() or x)
-    keras.Model(signal, models.CropToInput((0, 0, 1))(harm(signal), signal)).save("evil.keras")
+    keras.Model(signal, harm(signal)).save("evil.keras")
     Path("harm").unlink(missing_ok=True)
-    says = "model must be a network of this package, got 'evil.keras'"
+    says = "network must be one that can be loaded, got 'evil.keras'"
     assert_refused(capsys, "evil.keras", "in.wav", "out.wav", says=says)
     assert not Path("harm").exists()
 
@@ -297,7 +304,7 @@ def test_a_model_file_cannot_name_a_function_to_call(capsys):
                 layer["config"] = {"command": "touch harm"}
                 content = json.dumps(config)
             evil.writestr(entry, content)
-    says = "model must be a network of this package, got 'evil.keras'"
+    says = "network must be one that can be loaded, got 'evil.keras'"
     assert_refused(capsys, "evil.keras", "in.wav", "out.wav", says=says)
     assert not Path("harm").exists()
 
@@ -342,7 +349,8 @@ def test_a_signal_from_outside_leaves_nothing_behind(number, request):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     soundfile.write("long.wav", np.zeros(60_000_000, np.int16), 8_000)
-    arguments = [sys.executable, "-m", "recon", "restore", "model.keras", "long.wav", "out.wav"]
+    arguments = [sys.executable, "-m", "recon", "restore", "long.wav", "out.wav"]
+    arguments += ["--network", "model.keras"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True) as process:
         while not any(path.stat().st_size > 100_000 for path in Path().glob(".recon-*")):
@@ -355,12 +363,44 @@ def test_a_signal_from_outside_leaves_nothing_behind(number, request):
 
 
 def test_the_example_in_the_help_works_as_typed(folder):
-    example = command.EXAMPLE.splitlines()[1].strip()
-    _, *arguments = shlex.split(example)
-    model, source, target = arguments[-3:]
-    (folder / "recon").symlink_to(ROOT / "recon")
+    """In a fresh interpreter, in any folder; quiet, and the network's own result."""
+    _, *arguments = shlex.split(command.EXAMPLE.splitlines()[1].strip())
+    source, target = arguments[-2:]
     soundfile.write(source, noise(20_000), 8_000)
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{target}: 2.5 s restored\n", "")
-    expected = framing.restore(models.load(model), soundfile.read(source)[0], chunk_length=20_000)
-    np.testing.assert_allclose(soundfile.read(target)[0], expected, atol=0.51 * 2**-15)
+    restored = recon.restore(soundfile.read(source)[0], 8_000)
+    np.testing.assert_allclose(soundfile.read(target)[0], restored, atol=0.51 * 2**-15)
+
+
+def test_several_recordings_go_into_a_folder_in_one_process(capsys):
+    Path("all").mkdir()
+    for name in ("a.wav", "b.flac"):
+        soundfile.write(name, noise(3_000, 2), 8_000)
+    assert run("model.keras", "a.wav", "b.flac", "all") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    for name in ("a.wav", "b.flac"):
+        assert soundfile.info(f"all/{name}").frames == 3_000
+    assert_refused(capsys, "model.keras", "a.wav", "b.flac", "out.wav", says="output must be a fol")
+
+
+def test_the_networks_are_listed(capsys):
+    assert command.main(["networks"]) == 0
+    said = capsys.readouterr().out
+    for name, card in recon.networks().items():
+        assert name in said
+        assert card["licence"] in said
+
+
+@pytest.mark.parametrize("stream", ["ascii", "cp1252"])
+def test_a_console_that_knows_few_signs_stops_nothing(stream):
+    soundfile.write("音.wav", noise(3_000), 8_000)
+    code = "import sys; sys.stderr.isatty = lambda: True; from recon.__main__ import main; "
+    code += "sys.exit(main(['restore', '音.wav', 'α.wav', '--network', 'model.keras']))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": stream}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info("α.wav").frames == 3_000
