@@ -23,6 +23,7 @@ UNBOUNDED = {"FLOAT", "DOUBLE", "VORBIS", "OPUS"}
 UNBOUNDED |= {f"MPEG_LAYER_{layer}" for layer in ("I", "II", "III")}
 DIGITS = "*_[0-4].*"  # the test files of the Free Spoken Digit Dataset
 QUIET = 1e-4  # of full scale, the dither of 16 bits: what never leaves it is silence
+UNKNOWN = {0x7FFFF000, 0x80000000, 2**32 - 1}  # sizes that SoX, arecord and others write to a pipe
 SHORTEST = 32  # samples of a recording to train on or to score: as many as a baseline looks at
 
 
@@ -52,9 +53,10 @@ def reading(path):
     with file:
         if file.frames < 1:
             raise AudioError(f"input must hold at least one sample, got none in {str(path)!r}")
-        sizes = re.findall(r"(\d+) \(should be (\d+)\)", file.extra_info)
-        # A stream of unknown length says 2**32 - 1. The last page of a whole Ogg file has flag 4.
-        cut = any(int(there) < int(said) < 2**32 - 1 for said, there in sizes)
+        # The size of the whole file may be wrong, that of a part that holds samples may not, unless
+        # it is what streams of unknown length say. The last page of a whole Ogg file has flag 4.
+        sizes = re.findall(r"^(?!RIFF).*?(\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+        cut = any(int(there) < int(said) and int(said) not in UNKNOWN for said, there in sizes)
         if cut or (file.format == "OGG" and not _last_ogg_page(path)[5:6] >= b"\x04"):
             raise AudioError(f"input must be complete, got {str(path)!r}, which was cut short")
         yield file

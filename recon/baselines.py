@@ -13,7 +13,7 @@ import numpy as np
 from scipy import interpolate, ndimage, signal
 from scipy.special import softmax
 
-from recon import limits
+from recon import checks, limits
 
 MARGIN = 16  # knots added at either end, so that no interpolator has to extrapolate
 STEPS = 6  # of expectation-maximisation: at the defaults the error has settled to five digits
@@ -105,8 +105,13 @@ def expectation_maximisation(
     """
     noisy = _frames(corrupted, n_samples)
     first, last = limits.check_cycles(cycles, n_samples)
+    amplitude = checks.pair("amplitude", amplitude, low=0)
+    impulse_rate = checks.pair("impulse_rate", impulse_rate, low=0, high=1)
+    phase = checks.pair("phase", phase)
     circle = phase[0] < phase[1]
-    powers = np.maximum(stddev, 1e-6) ** 2  # never quite 0: it divides
+    powers = (
+        np.maximum(checks.pair("stddev", stddev, low=0), 1e-6) ** 2
+    )  # never quite 0: it divides
     power = np.full((len(noisy), 1), powers[1])
     rate = np.full_like(power, np.mean(impulse_rate))
     impulses = np.zeros_like(noisy)
@@ -263,7 +268,8 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     >>> np.allclose(posterior_mean(held, **SIGNAL, hold_length=10)[0, :, 0], wave)
     True
     """
-    frames, known = _frames(held, n_samples), phase[0] if phase[0] == phase[1] else None
+    frames, (first, last) = _frames(held, n_samples), checks.pair("phase", phase)
+    known = first if first == last else None
     estimate, n = np.empty_like(frames), np.arange(n_samples)
     left = np.ones(len(frames), bool)
     for length in reversed(limits.hold_lengths(hold_length)):
@@ -284,10 +290,10 @@ def _explained(knots, waves, mean, amplitude, hold_length):
     weights += mean * ~bases.any(axis=2)  # what the knots hide, and `pinv` makes 0
     length = weights.sum(axis=2) if waves.shape[1] == 1 else np.linalg.norm(weights, axis=2)
     # An amplitude of almost 0 has infinitely small odds against a sine whose knots are hidden.
-    # Beside a hidden sine a cosine may fall below `low`; its own aliases still fit it best.
+    # Beside a hidden sine a cosine may fall below `low`.
     tolerance = TOLERANCE * amplitude[1]
     low = max(amplitude[0], 2 * tolerance)
-    misfit += np.maximum(low - length, 0)  # aliases differ in its sign only
+    misfit += np.maximum(low - length, 0) * bases.any(axis=2).all(axis=1)
     explained = misfit <= misfit.min(axis=1, keepdims=True) + tolerance
     shares = explained / explained.sum(axis=1, keepdims=True)
     return np.einsum("bc,bcq,cqn->bn", shares, weights, waves, optimize=True)

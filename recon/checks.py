@@ -1,5 +1,6 @@
 """Bad input, said in one line: the argument, the rule, the value that came."""
 
+from math import isfinite
 from numbers import Real
 
 import numpy as np
@@ -77,7 +78,7 @@ def samples(name, signal, dtype=np.float64, *, empty=True):
 def _usable(value, low, high, whole):
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
-    known = isinstance(value, Real) and np.isfinite(value) and low <= value <= high
+    known = isinstance(value, Real) and isfinite(value) and low <= value <= high
     return known and (not whole or value == int(value))
 
 

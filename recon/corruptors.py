@@ -14,15 +14,15 @@ from recon import checks, signals
 
 def _broadcast(values, signal):
     """Shape one number for all, or one per waveform, so that it broadcasts over `signal`."""
-    values = tf.convert_to_tensor(values, signal.dtype)
+    values = tf.cast(values, signal.dtype)
     return tf.reshape(values, [-1] + [1] * (len(signal.shape) - 1))
 
 
 def _check(name, values, **rule):
     """Check values that are known now; those inside a graph were checked as ranges."""
     if not tf.is_tensor(values) or hasattr(values, "numpy"):
-        for value in np.ravel(np.asarray(values)):
-            checks.number(name, value.item(), **rule)
+        for value in np.ravel(np.asarray(values)).tolist():
+            checks.number(name, value, **rule)
 
 
 def add_gaussian_noise(signal, stddev, *, seed):
@@ -102,6 +102,7 @@ def sample_and_hold(signal, hold_length):
     signal = tf.convert_to_tensor(signal)
     _check("hold_length", hold_length, low=1, whole=True)
     if not tf.is_tensor(hold_length):
+        hold_length = checks.number("hold_length", hold_length, low=1, whole=True)
         held = tf.repeat(signal[:, ::hold_length], hold_length, axis=1)
         return tf.ensure_shape(held[:, : tf.shape(signal)[1]], signal.shape)
     samples, lengths = tf.range(tf.shape(signal)[1]), tf.cast(hold_length, tf.int32)[:, None]

@@ -152,7 +152,7 @@ def _sinusoids(n_samples, cycles, amplitude, phase):
 def _pipeline(batch_size, seed, draw, damage):
     """Blocks from `draw(seed)`, damaged by `damage(clean, seed)`, cut into batches."""
     batch_size = checks.number("batch_size", batch_size, low=1, whole=True)
-    seed = checks.number("seed", seed, whole=True)
+    seed = checks.number("seed", seed, low=-(2**63), high=2**63 - 1, whole=True)
 
     def block(index):
         seeds = tf.random.split(tf.stack([tf.constant(seed, tf.int64), index]), 2)

@@ -13,19 +13,20 @@ from scipy.special import i0e, i1e
 from recon import checks
 
 
-def mean_square(bounds):
-    """E[x^2] of a number that is uniform over bounds, (smallest, largest).
+def mean_square(bounds, name="bounds"):
+    """E[x^2] of a number, at least 0, that is uniform over bounds, (smallest, largest).
 
     >>> mean_square((0.0, 3.0))
     3.0
     """
-    first, last = checks.pair("bounds", bounds)
+    first, last = checks.pair(name, bounds, low=0)
     return (first**2 + first * last + last**2) / 3
 
 
 def is_circle(phase):
     """Whether a range of phases is a full circle: then nothing is known of it."""
-    return bool(np.isclose(phase[1] - phase[0], 2 * np.pi))
+    first, last = checks.pair("phase", phase)
+    return bool(np.isclose(last - first, 2 * np.pi))
 
 
 def noise_error(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude):
@@ -36,7 +37,9 @@ def noise_error(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
     >>> round(noise_error(**SIGNAL, **DAMAGE), 6)
     0.0125
     """
-    return mean_square(stddev) + sum(impulse_rate) / 2 * impulse_amplitude**2
+    rates = checks.pair("impulse_rate", impulse_rate, low=0, high=1)
+    size = checks.number("impulse_amplitude", impulse_amplitude, low=0)
+    return mean_square(stddev, "stddev") + sum(rates) / 2 * size**2
 
 
 def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude):
@@ -88,7 +91,7 @@ def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
     measure = rho / (2 * s**2) if circle else 1 / (np.sqrt(8 * np.pi) * s)
     worth = half * point_weights * measure * np.exp(log_density) * (length - rho) ** 2
     least_squares = s[:, 0, 0] ** 2 * (1 if circle else 0.5)
-    return float((least_squares - worth.sum(axis=(1, 2))) @ weights / 2)
+    return max(0.0, float((least_squares - worth.sum(axis=(1, 2))) @ weights / 2))
 
 
 def check_cycles(cycles, n_samples):
@@ -145,7 +148,7 @@ def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
         for value, weight in phases:
             waves = np.sin(2 * np.pi * counts * n / n_samples + value)
             errors += weight * np.mean((waves - waves[:, n // length * length]) ** 2, axis=1)
-    return mean_square(amplitude) * errors / len(lengths)
+    return mean_square(amplitude, "amplitude") * errors / len(lengths)
 
 
 def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):

@@ -117,8 +117,8 @@ def fit(
         ValueError: if an argument is of no use, or `path` cannot be written.
     """
     path = Path(path)
-    if path.suffix != ".keras":
-        raise ValueError(f"path must end in .keras, got {str(path)!r}")
+    if path.suffix != ".keras" or path.is_dir():
+        raise ValueError(f"path must be a file ending in .keras, got {str(path)!r}")
     steps = checks.number("steps", steps, low=1, whole=True)
     validations = checks.number("validations", validations, low=1, whole=True)
     ema_momentum = checks.number("ema_momentum", ema_momentum, low=0, high=1)
@@ -268,7 +268,8 @@ class _Run(keras.callbacks.Callback):
             rule = "path must be a place that can be written"
             raise ValueError(f"{rule}, got {str(self.path)!r}: {error.strerror}") from None
         finally:
-            beside.unlink(missing_ok=True)
+            if beside.exists():  # unlink has its own error where the folder is none
+                beside.unlink()
 
     def on_train_begin(self, logs=None):
         self.started = time.perf_counter() - self.record["seconds"]

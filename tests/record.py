@@ -18,19 +18,22 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import keras
 import nbclient
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from recon import datasets, evaluation, models  # noqa: E402, F401 (models registers the layers)
+from recon import datasets, evaluation, models  # noqa: E402
 
 RESULTS = ROOT / "docs" / "results"
 WEIGHTS = ROOT / "recon" / "weights"
 NOTEBOOKS = {"NoiseReduction": "noise_reduction", "InverseQuantization": "inverse_quantization"}
 BEST = {"noise_reduction": "runs/noise_unrolled_1.keras",
         "inverse_quantization": "runs/hold_mixture_1.keras"}  # fmt: skip
+PURPOSE = {
+    "noise_reduction": "sinusoids in hiss and impulses",
+    "inverse_quantization": "sinusoids of known phase, held for 10 samples",
+}
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib")
 
 
@@ -132,14 +135,16 @@ def _cells(values, best, name):
 def publish(stem):
     """Copy the best network of a notebook, without the optimizer, to recon/weights, with a card."""
     name = NOTEBOOKS[stem]
-    network = keras.saving.load_model(ROOT / BEST[name], compile=False)
-    network.save(WEIGHTS / f"{name}.keras")
+    network = models.copy(models.load(ROOT / BEST[name]), purpose=PURPOSE[name])
+    models.save(network, WEIGHTS / f"{name}.keras")
     pipeline = partial(getattr(datasets, name), 256)
     score = evaluation.score({"": network}, *datasets.take(pipeline(seed=3), 8192))[""]
     results = load()[name]["results"]
     card = {
+        "purpose": network.purpose,
         "what": f"models.{network.name}() of {stem}.ipynb, {network.count_params()} weights",
         "data": f"datasets.{name}() at its defaults, synthesised",
+        "licence": "synthesised",
         "training_seed": 1,
         "test_seed": 3,
         "test_waveforms": 8192,

@@ -20,23 +20,29 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import keras
 
-from recon import audio, datasets, models, training
+from recon import audio, corruptors, datasets, models, training
 
 RATE = 8_000
 DAMAGE = {
-    "speech_denoise_8k": datasets.noise(
+    "speech_denoise_8k": corruptors.noise(
         stddev=(0.005, 0.1), impulse_rate=(0.0, 0.01), impulse_amplitude=0.5, logarithmic=True
     )
-} | {f"speech_hold{r}_8k": datasets.hold(r) for r in (2, 4, 6)}
-interpolator = partial(models.interpolator, sample_rate=RATE)
+} | {f"speech_hold{r}_8k": corruptors.hold(r) for r in (2, 4, 6)}
+
+
+def interpolator(hold_length, **options):
+    about = {"sample_rate": RATE, "purpose": f"speech held for {hold_length} samples"}
+    return partial(models.interpolator, hold_length=hold_length, **options, **about)
+
+
 BUILD = {
-    "speech_denoise_8k": partial(models.denoiser, sample_rate=RATE),
-    # Positions of four knots, and few blocks whose reach grows fast.
-    "speech_hold2_8k": partial(
-        interpolator, hold_length=2, position=8, dilations=(1, 2, 4, 16, 32)
+    "speech_denoise_8k": partial(
+        models.denoiser, sample_rate=RATE, purpose="hiss and impulses in speech"
     ),
-    "speech_hold4_8k": partial(interpolator, hold_length=4),
-    "speech_hold6_8k": partial(interpolator, hold_length=6, dilations=(1, 2, 4, 8, 16, 32)),
+    # Positions of four knots, and few blocks whose reach grows fast.
+    "speech_hold2_8k": interpolator(2, position=8, dilations=(1, 2, 4, 16, 32)),
+    "speech_hold4_8k": interpolator(4),
+    "speech_hold6_8k": interpolator(6, dilations=(1, 2, 4, 8, 16, 32)),
 }
 STEPS = {"speech_denoise_8k": 14_000, "speech_hold2_8k": 30_000, "speech_hold4_8k": 17_000}
 STEPS |= {"speech_hold6_8k": 36_000}

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import interpolate, signal
@@ -149,12 +151,12 @@ def test_the_largest_bin_is_never_the_mean():
     np.testing.assert_allclose(baselines.largest_bin(wave + 1), wave, atol=1e-9)
 
 
-def test_the_least_squares_interpolator_is_the_best_that_is_linear():
+def test_the_best_linear_interpolator_is_the_best_that_is_linear():
     random = np.random.default_rng(0)
     smooth = [np.convolve(random.normal(size=4_000), np.hanning(9), "same") for _ in range(3)]
     clean = np.stack(smooth)[..., None]
     held = np.repeat(clean[:, ::4], 4, axis=1)
-    fitted = baselines.least_squares(smooth, 4)
+    fitted = baselines.best_linear(smooth, 4)
     error = {"fitted": np.mean((fitted(held) - clean) ** 2)}
     for name, method in baselines.interpolators(4).items():
         error[name] = np.mean((method(held) - clean) ** 2)
@@ -166,3 +168,44 @@ def test_the_least_squares_interpolator_is_the_best_that_is_linear():
         for shift in (-2, 0, 1, 3):
             near = knots[:, 25 + shift :][:, : wrong.shape[1]]
             assert abs(np.mean(wrong * near)) < 0.02 * wrong.std() * near.std() + 1e-9
+
+
+def test_given_bins_is_least_squares_in_the_bins_of_the_clean_signal():
+    n, noise = np.arange(100), np.random.default_rng(3).normal(size=(500, 100, 1))
+    wave = 0.3 * np.sin(2 * np.pi * 7 * n / 100 + 1) + np.cos(2 * np.pi * 12 * n / 100)
+    clean = np.tile(wave[:, None], (500, 1, 1))
+    estimate = baselines.given_bins(clean + noise, clean)
+    angles = 2 * np.pi * np.outer(n, [7, 12]) / 100
+    basis = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    expected = basis @ np.linalg.lstsq(basis, clean[0] + noise[0], rcond=None)[0]
+    np.testing.assert_allclose(estimate[0], expected, atol=1e-9)
+    np.testing.assert_allclose(np.var(estimate - clean), 4 / 100, rtol=0.1)  # four amplitudes
+
+
+WAVES = {"n_samples": 64, "cycles": (1, 9), "amplitude": (0.1, 1.0), "phase": (0.0, 2 * np.pi)}
+NOISE = {"stddev": (0.01, 0.1), "impulse_rate": (0.0, 0.02), "impulse_amplitude": 0.5}
+ESTIMATORS = {
+    "expectation-maximisation": partial(baselines.expectation_maximisation, **WAVES, **NOISE),
+    "posterior mean": partial(baselines.posterior_mean, **WAVES, hold_length=5),
+}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimator_has_a_models_call_shape_and_needs_the_described_frames(name):
+    noisy = NOISY[:, :64].copy()
+    estimate = ESTIMATORS[name](noisy)
+    assert estimate.shape == noisy.shape
+    assert estimate.dtype == np.float32
+    np.testing.assert_array_equal(noisy, NOISY[:, :64])
+    np.testing.assert_allclose(ESTIMATORS[name](noisy[1:2]), estimate[1:2], atol=1e-6)
+    for wrong in (NOISY, noisy[..., 0], np.zeros((2, 64, 2))):
+        with pytest.raises(ValueError, match="^frames .*64"):
+            ESTIMATORS[name](wrong)
+
+
+def test_of_a_range_of_hold_lengths_the_posterior_mean_finds_the_one_of_each_waveform():
+    n, lengths = np.arange(64), np.array([3, 4, 5, 6])
+    wave = 0.7 * np.sin(2 * np.pi * 5 * n / 64 + 1)
+    stepped = wave[n // lengths[:, None] * lengths[:, None], None]
+    found = baselines.posterior_mean(stepped, **WAVES, hold_length=(3, 6))
+    np.testing.assert_allclose(found[..., 0], np.tile(wave, (4, 1)), atol=1e-9)

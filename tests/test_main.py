@@ -166,13 +166,13 @@ def test_an_existing_output_is_replaced_on_request_only(capsys):
     assert soundfile.info("out.wav").frames == 13_000
 
 
-def wav(channels=1, bits=16, data=b"", size=None):
+def wav(channels=1, bits=16, data=b"", size=None, riff=None):
     """The bytes of a WAV file, right or wrong."""
     step = channels * bits // 8
     head = struct.pack("<HHIIHH", 1, channels, 8_000, 8_000 * step, step, bits)
     data = struct.pack("<I", len(data) if size is None else size) + data
     body = b"WAVEfmt " + struct.pack("<I", 16) + head + b"data" + data
-    return b"RIFF" + struct.pack("<I", len(body)) + body
+    return b"RIFF" + struct.pack("<I", len(body) if riff is None else riff) + body
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,18 @@ def test_truncated_files_of_every_format_are_refused(format, capsys):
     assert_refused(capsys, "model.keras", f"cut.{format}", f"out.{format}", says="input must ")
 
 
-def test_a_stream_of_unknown_length_is_no_truncated_file():
-    Path("in.wav").write_bytes(wav(data=b"ab" * 500, size=2**32 - 1))
+@pytest.mark.parametrize(
+    ("size", "riff"),
+    [
+        (None, 1044),  # the file's size, not that less 8
+        (None, 0),
+        (2**32 - 1, 2**32 - 1),
+        (0x7FFFF000, 0x7FFFF024),  # SoX to a pipe
+        (0x80000000, 0x80000024),  # arecord to a pipe
+    ],
+)
+def test_only_the_data_count_and_a_size_that_is_unknown_means_all_that_follows(size, riff):
+    Path("in.wav").write_bytes(wav(data=b"ab" * 500, size=size, riff=riff))
     assert run("model.keras", "in.wav", "out.wav") == 0
     assert soundfile.info("out.wav").frames == 500
 

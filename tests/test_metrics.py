@@ -1,5 +1,3 @@
-import re
-
 import numpy as np
 import pytest
 
@@ -88,13 +86,13 @@ def test_integers_are_taken_at_face_value_without_overflow():
 @pytest.mark.parametrize(
     ("signals", "message"),
     [
-        (([1.0, 2.0], [1.0]), "reference and estimate must have one shape"),
-        (([1.0, np.nan], [1.0, 1.0]), r"reference must be finite, got nan at \[1\]"),
-        (([1.0, 1.0], [np.inf, 1.0]), r"estimate must be finite, got inf at \[0\]"),
-        (([], []), r"reference must be a real array with samples, got float64 \(0,\)"),
-        ((1.0, 1.0), r"reference must be a real array with samples, got float64 \(\)"),
-        (([1j], [1j]), "reference must be a real array with samples, got complex128"),
-        ((["a"], ["b"]), "reference must be a real array with samples, got <U1"),
+        (([1.0, 2.0], [1.0]), "reference and estimate .*shape"),
+        (([1.0, np.nan], [1.0, 1.0]), r"reference .*finite.* nan at \[1\]"),
+        (([1.0, 1.0], [np.inf, 1.0]), r"estimate .*finite.* inf at \[0\]"),
+        (([], []), "reference .*samples"),
+        ((1.0, 1.0), "reference .*real array"),
+        (([1j], [1j]), "reference .*real"),
+        ((["a"], ["b"]), "reference .*real"),
     ],
 )
 def test_bad_input_is_named_in_one_line(signals, message):
@@ -130,17 +128,19 @@ def test_the_log_spectral_distance_is_its_formula(band):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("name", "value"),
     [
-        ({"band": (0.6, 0.3)}, "band must be an ordered pair within [0, 1], got (0.6, 0.3)"),
-        ({"band": (0.0, 2.0)}, "band must be an ordered pair within [0, 1], got (0.0, 2.0)"),
-        ({"frame_length": 3}, "frame_length must be even and at least 4, got 3"),
-        ({"frame_length": 2}, "frame_length must be even and at least 4, got 2"),
+        ("band", (0.6, 0.3)),
+        ("band", (0.3, 0.3)),
+        ("band", (0.0, 2.0)),
+        ("frame_length", 5),
+        ("frame_length", 2),
+        ("frame_length", 16.5),
     ],
 )
-def test_a_spectral_distance_that_is_none_is_refused(wrong, message):
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        metrics.log_spectral_distance(REFERENCE, ESTIMATE, **wrong)
+def test_a_spectral_distance_that_is_none_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"^{name} must "):
+        metrics.log_spectral_distance(REFERENCE, ESTIMATE, **{name: value})
 
 
 def test_the_log_spectral_distance_of_silence_and_of_a_short_waveform_is_finite():

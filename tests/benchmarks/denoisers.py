@@ -27,7 +27,8 @@ import pyroomacoustics  # noqa: E402
 import speech  # noqa: E402
 from record import rounded  # noqa: E402
 
-from recon import audio, baselines, evaluation, metrics, models  # noqa: E402
+import recon  # noqa: E402
+from recon import audio, baselines, evaluation, metrics  # noqa: E402
 
 RESULTS = ROOT / "docs" / "results" / "denoisers.json"
 NAME = "speech_denoise_8k"
@@ -114,7 +115,7 @@ def main(folder):
             title = f"{name}, behind a median of 3" if behind_median else name
             methods[title], chosen[title] = tuned(tool, grid, behind_median, some)
             print(title, chosen[title], flush=True)
-    methods[NAME] = models.load(ROOT / "recon" / "weights" / f"{NAME}.keras")
+    methods[NAME] = recon.load(NAME)
     files = evaluation.score_files(
         methods,
         test,

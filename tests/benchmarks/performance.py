@@ -29,7 +29,7 @@ from tensorflow.python.framework.convert_to_constants import (  # noqa: E402
     convert_variables_to_constants_v2,
 )
 
-from recon import datasets, evaluation, limits, metrics, models, signals, training  # noqa: E402
+from recon import baselines, datasets, evaluation, metrics, models, signals, training  # noqa: E402
 
 RESULTS = ROOT / "docs" / "results" / "performance.json"
 BATCH, N_SAMPLES = 256, 256  # of the generators
@@ -233,8 +233,10 @@ def limit():
     first = {"steps": 6_000, "learning_rate": 1.5e-3}
     alike = {"jit_compile": True, "loss": LOG}
     half_way = {"17 dB of gain": metrics.mse(*noise).mean() / 10**1.7}
-    held = datasets.take(datasets.inverse_quantization(256, seed=2), 2_048)
-    held_mse = metrics.mse(held[1], limits.estimate_held(held[0])).mean()
+    step_held = {"n_samples": 100, "cycles": (1, 9), "amplitude": (0.05, 1.0), "phase": (0.0, 0.0)}
+    step_held |= {"hold_length": 10}
+    held = datasets.take(datasets.inverse_quantization(256, seed=2, **step_held), 2_048)
+    held_mse = metrics.mse(held[1], baselines.posterior_mean(held[0], **step_held)).mean()
     any_phase = {"n_samples": 256, "cycles": (1, 15), "phase": (0.0, 2 * np.pi), "hold_length": 8}
     free = datasets.take(datasets.inverse_quantization(256, seed=2, **any_phase), 2_048)
     sixty_db = np.mean(free[1] ** 2) / 1e6

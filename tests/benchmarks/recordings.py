@@ -19,9 +19,9 @@ from record import rounded  # noqa: E402
 from recon import (  # noqa: E402
     audio,
     baselines,
+    corruptors,
     datasets,
     evaluation,
-    framing,
     metrics,
     models,
     signals,
@@ -42,7 +42,7 @@ def classical(name, parts):
         )
         return baselines.denoisers(*datasets.take(crops, 256))
     hold_length = int(name[len("speech_hold")])
-    linear = baselines.least_squares(parts[0].values(), hold_length)
+    linear = baselines.best_linear(parts[0].values(), hold_length)
     return baselines.interpolators(hold_length) | {"best linear": linear}
 
 
@@ -69,7 +69,7 @@ def clean_snr_db(network, recordings):
     """What a denoiser does to recordings that have no damage: mean SNR over the files, and the
     worst."""
     intact = evaluation.score_files(
-        {"network": network}, recordings, datasets.hold(1), seed=speech.TEST_SEED
+        {"network": network}, recordings, corruptors.hold(1), seed=speech.TEST_SEED
     )["network"]["snr_db"]
     return {"mean_db": float(intact.mean()), "worst_db": float(intact.min())}
 
@@ -91,13 +91,14 @@ def main(folder, names):
             about["undamaged"] = clean_snr_db(network, parts[2])
         results[name] = rounded(about | {"scores": scores})
         print(name, evaluation.table(scores, evaluation.FILE_COLUMNS), sep="\n")
-        network.save(ROOT / "recon" / "weights" / path.name)
+        models.save(network, ROOT / "recon" / "weights" / path.name)
         card = {
+            "purpose": network.purpose,
             "what": f"models.{network.name}(), {network.count_params()} weights",
             "data": "Free Spoken Digit Dataset, training part of its files, 8 kHz mono",
             "licence": "CC BY-SA 4.0 (data)",
             "damage": WHAT.get(name, f"held for {name[len('speech_hold')]} samples, no low-pass"),
-            "sample_rate": framing.sample_rate(network),
+            "sample_rate": network.sample_rate,
             "training_seed": speech.SEED,
             "training_steps": record["steps"],
             "training_seconds": round(record["seconds"]),

@@ -23,7 +23,7 @@ import speech  # noqa: E402
 from record import rounded  # noqa: E402
 from scipy import signal  # noqa: E402
 
-from recon import audio, baselines, corruptors, datasets, evaluation, metrics, models  # noqa: E402
+from recon import audio, baselines, corruptors, evaluation, metrics, models  # noqa: E402
 
 RESULTS = ROOT / "docs" / "results" / "super_resolution.json"
 PROTOCOLS = ("no low-pass", "low-pass")
@@ -53,7 +53,7 @@ def low_passed_hold(ratio):
 
 def compare(parts, sample_rate, ratio, low_pass, steps):
     """Train a network and score it beside what needs no learning; returns the scores."""
-    damage = low_passed_hold(ratio) if low_pass else datasets.hold(ratio)
+    damage = low_passed_hold(ratio) if low_pass else corruptors.hold(ratio)
     build = partial(
         models.interpolator,
         hold_length=ratio,
@@ -66,7 +66,7 @@ def compare(parts, sample_rate, ratio, low_pass, steps):
     known = baselines.interpolators(ratio)
     methods = {name: known[name] for name in ("step-hold", "cubic spline")}
     if not low_pass:
-        methods["best linear"] = baselines.least_squares(parts[0].values(), ratio)
+        methods["best linear"] = baselines.best_linear(parts[0].values(), ratio)
     distance = partial(
         metrics.log_spectral_distance, frame_length=2 * round(FRAME_S * sample_rate / 2)
     )
