@@ -13,13 +13,13 @@ from scipy.special import i0e, i1e
 from recon import checks
 
 
-def mean_square(bounds, name="bounds"):
-    """E[x^2] of a number, at least 0, that is uniform over bounds, (smallest, largest).
+def mean_square(bounds):
+    """E[x^2] of a number that is uniform over bounds, (smallest, largest).
 
     >>> mean_square((0.0, 3.0))
     3.0
     """
-    first, last = checks.pair(name, bounds, low=0)
+    first, last = checks.pair("bounds", bounds)
     return (first**2 + first * last + last**2) / 3
 
 
@@ -37,9 +37,10 @@ def noise_error(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
     >>> round(noise_error(**SIGNAL, **DAMAGE), 6)
     0.0125
     """
+    stddev = checks.pair("stddev", stddev, low=0)
     rates = checks.pair("impulse_rate", impulse_rate, low=0, high=1)
     size = checks.number("impulse_amplitude", impulse_amplitude, low=0)
-    return mean_square(stddev, "stddev") + sum(rates) / 2 * size**2
+    return mean_square(stddev) + sum(rates) / 2 * size**2
 
 
 def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude):
@@ -148,7 +149,7 @@ def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
         for value, weight in phases:
             waves = np.sin(2 * np.pi * counts * n / n_samples + value)
             errors += weight * np.mean((waves - waves[:, n // length * length]) ** 2, axis=1)
-    return mean_square(amplitude, "amplitude") * errors / len(lengths)
+    return mean_square(checks.pair("amplitude", amplitude, low=0)) * errors / len(lengths)
 
 
 def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
