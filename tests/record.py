@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import sys
 import time
 from functools import partial
@@ -49,7 +50,7 @@ def record(stem):
     notebook = nbformat.read(path, as_version=4)
     probe = nbformat.v4.new_code_cell("import json; print(json.dumps(results, default=float))")
     notebook.cells.append(probe)
-    started = time.time()
+    started, worked = time.time(), processor_seconds()
     client = nbclient.NotebookClient(
         notebook,
         kernel_name="python3",
@@ -67,7 +68,8 @@ def record(stem):
     about = {
         "code": code_hash(notebook),
         "seconds": round(seconds),
-        "minutes": round(seconds / 60, 1),
+        # What the cores worked, by their number: the time it takes where nothing else runs.
+        "minutes": round((processor_seconds() - worked) / 60 / os.cpu_count(), 1),
         "cores": os.cpu_count(),
         "versions": {name: version(name) for name in PACKAGES},
         "recordings": Path(os.environ.get("RECON_RECORDINGS", "")).name or "synthesised notes",
@@ -76,6 +78,12 @@ def record(stem):
     (RESULTS / f"{NOTEBOOKS[stem]}.json").write_text(text + "\n")
     nbformat.write(notebook, path)
     print(f"{stem}: recorded after {seconds:.0f} s" + 20 * " ")
+
+
+def processor_seconds():
+    """What all processes that this one started and that have ended took of the processor."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def rounded(value):
