@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator
 # One meaning a colour; line styles tell them apart in grey.
 LOOKS = {
     "clean": ("#000000", "-"),
-    "corrupted": ("#999999", (0, (1, 1))),
+    "corrupted": ("#999999", "-"),
     "encoder-decoder": ("#cc79a7", (0, (5, 1))),
     "U-Net": ("#0072b2", "--"),
     "unrolled": ("#d55e00", "-"),
