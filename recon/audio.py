@@ -145,7 +145,7 @@ def writing(path, source, *, subtype=None, overwrite=False):
     if there and path.samefile(source.name):
         raise AudioError(f"output must not be the input, got {str(path)!r} for both")
     if there and not overwrite:
-        raise AudioError(f"output must not exist, got {str(path)!r} (--overwrite replaces it)")
+        raise AudioError(f"output must not exist, got {str(path)!r} (overwrite replaces it)")
     alike = path.suffix.lower() == Path(source.name).suffix.lower()
     kind = source.format if alike else path.suffix[1:].upper()
     kind = {"AIF": "AIFF", "OGA": "OGG", "OPUS": "OGG"}.get(kind, kind)

@@ -68,7 +68,7 @@ def record(stem):
     about = {
         "code": code_hash(notebook),
         "seconds": round(seconds),
-        # What the cores worked, by their number: the least that it takes where nothing else runs.
+        # What the cores worked, by their number; the seconds are the wall's, other work included.
         "minutes": round((processor_seconds() - worked) / 60 / os.cpu_count(), 1),
         "cores": os.cpu_count(),
         "versions": {name: version(name) for name in PACKAGES},
