@@ -3,6 +3,7 @@
     import recon
     restored = recon.restore(samples, sample_rate)
     recon.restore_file("noisy.wav", "restored.wav")
+    finer = recon.upsample(samples, 4)
     recon.networks()
 
 The modules, `recon.datasets` and the others, are imported when they are first used.
@@ -12,19 +13,20 @@ import importlib
 import json
 import os
 import sys
-from contextlib import contextmanager
-from itertools import tee
+from contextlib import ExitStack, contextmanager
+from itertools import chain, tee
 from pathlib import Path
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"
-NETWORK = "speech_denoise_8k"  # unless another one is asked for
-BLOCK = 2**16  # samples of all channels together that are restored at a time
+NETWORK = "denoise"  # unless another one is asked for
+BLOCK = 2**17  # samples of all channels together that are restored at a time
 
 
 def __getattr__(name):
     if (HERE / f"{name}.py").is_file() and not name.startswith("_"):
-        return importlib.import_module(f"recon.{name}")
+        with silence():
+            return importlib.import_module(f"recon.{name}")
     raise AttributeError(f"module 'recon' has no attribute {name!r}")
 
 
@@ -38,10 +40,14 @@ class Networks(dict):
     def __repr__(self):
         from recon import evaluation
 
-        rows = {name: card | {"snr_db": card["score"]["snr_db"]} for name, card in self.items()}
+        rows = {
+            name: card
+            | {"snr_db": card["score"]["snr_db"], "rates": rates(card.get("sample_rate"))}
+            for name, card in self.items()
+        }
         columns = {
             "purpose": ("what for", ""),
-            "sample_rate": ("rate, Hz", ",d"),
+            "rates": ("rate, Hz", ""),
             "snr_db": ("mean SNR on held-out data, dB", ".1f"),
             "licence": ("data", ""),
         }
@@ -69,13 +75,14 @@ def load(network):
         ValueError: if it is neither.
     """
     shipped = WEIGHTS / f"{network}.keras"
-    if not shipped.is_file() and Path(network).suffix != ".keras":
+    ships = os.path.isfile(shipped)  # Path.is_file raises for names that no file can have
+    if not ships and Path(network).suffix != ".keras":
         names = ", ".join(sorted(path.stem for path in WEIGHTS.glob("*.keras")))
         raise ValueError(f"network must be a .keras file or one of {names}, got {str(network)!r}")
-    with _silence():  # TensorFlow takes seconds to start, and greets
+    with silence():
         from recon import models
 
-        return models.load(shipped if shipped.is_file() else network)
+        return models.load(shipped if ships else network)
 
 
 def restore(samples, sample_rate, *, network=NETWORK, mix=1.0, resample=False):
@@ -99,22 +106,30 @@ def restore(samples, sample_rate, *, network=NETWORK, mix=1.0, resample=False):
     >>> restore(np.zeros([100, 2]), 8000).shape
     (100, 2)
     """
-    import numpy as np
-
-    from recon import checks
-
-    signal = checks.samples("samples", samples, np.float32)
-    if signal.ndim > 2 or (signal.ndim == 2 and 0 < len(signal) < signal.shape[1]):
-        rule = "samples must be [n_samples] or [n_samples, channels]"
-        raise ValueError(f"{rule}, got {signal.shape}")
-    if not len(signal):
-        return signal
-    rows = signal.reshape(len(signal), -1)
-    blocks = (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
     ready = _ready(network, sample_rate, mix, resample)
-    return np.concatenate(list(_restored(ready, blocks, sample_rate, rows.shape, mix))).reshape(
-        signal.shape
-    )
+    return _whole(ready, samples, sample_rate, mix, 1)
+
+
+def upsample(samples, factor):
+    """A recording at a multiple of its rate: what it may have been between its samples.
+
+    The samples are taken for the knots of a hold and stay as they are; a network restores the rest.
+
+    Args:
+        samples: as in `restore`.
+        factor: 2, 4 or 6.
+
+    Returns:
+        float32 array, `factor` times as long as `samples`.
+
+    Raises:
+        ValueError: naming the argument, the rule and the value.
+
+    >>> import numpy as np
+    >>> upsample(np.zeros([100, 2]), 4).shape
+    (400, 2)
+    """
+    return _whole(_restorer(factor), samples, 1, 1.0, int(factor))
 
 
 def restore_file(
@@ -123,7 +138,7 @@ def restore_file(
 ):  # fmt: skip
     """Restore a recording of any length from file to file, block by block, in bounded memory.
 
-    Length, sample rate, channels and sample format stay as they are.
+    Length, sample rate, channels, tags and sample format stay as they are.
 
     Args:
         input, output: paths; the suffix of the output decides the format.
@@ -138,66 +153,144 @@ def restore_file(
     Raises:
         ValueError: naming the argument, the rule and the value; nothing is written then.
     """
-    from recon import audio
+    how = {"subtype": subtype, "overwrite": overwrite}
+    return _files(
+        input, output, lambda rate: _ready(network, rate, mix, resample), mix, 1, progress, how
+    )
 
-    exceeding = done = 0
-    with (
-        audio.reading(input) as source,
-        audio.writing(output, source, subtype=subtype, overwrite=overwrite) as target,
-    ):
-        rate, shape = source.samplerate, (source.frames, source.channels)
-        blocks = audio.blocks(source, max(BLOCK // source.channels, 4096))
-        ready = _ready(network, rate, mix, resample)
-        for block in _restored(ready, blocks, rate, shape, mix):
-            exceeding += audio.write(target, block)
-            done += len(block)
-            if progress:
-                progress(done / source.frames)
-    notes = [f"{source.frames / rate:.1f} s restored"]
-    if subtype is None and target.subtype != source.subtype:
-        notes.append(f"written as {target.subtype}")
-    if exceeding:
-        kept = "are kept as they are" if target.subtype in audio.UNBOUNDED else "were clipped"
-        notes.append(f"{exceeding} samples exceed full scale and {kept}")
-    return f"{output}: {'; '.join(notes)}"
+
+def upsample_file(input, output, *, factor, subtype=None, overwrite=False, progress=None):
+    """Write a recording at a multiple of its rate, block by block, in bounded memory.
+
+    Args:
+        input, output, subtype, overwrite, progress: as in `restore_file`.
+        factor: as in `upsample`.
+
+    Returns:
+        str, one line that says what was done.
+
+    Raises:
+        ValueError: naming the argument, the rule and the value; nothing is written then.
+    """
+    how = {"subtype": subtype, "overwrite": overwrite}
+    return _files(input, output, lambda rate: _restorer(factor), 1.0, factor, progress, how)
+
+
+def _restorer(factor):
+    """The network that restores a hold of `factor` samples."""
+    from recon import checks
+
+    name = f"hold_{checks.number('factor', factor, low=1, whole=True)}"
+    known = sorted(key for key in networks() if key.startswith("hold_"))
+    rule = f"factor must be one of {', '.join(key[5:] for key in known)}"
+    checks.require(name in known, rule, repr(factor))
+    return load(name)
 
 
 def _ready(network, sample_rate, mix, resample):
     """The network, once everything is found to be well; nothing else takes as long."""
     from recon import checks
 
-    sample_rate = checks.number("sample_rate", sample_rate, low=1)
+    sample_rate = checks.number("sample_rate", sample_rate, low=1, high=1e9)
     checks.number("mix", mix, low=0, high=1)
     ready = load(network) if isinstance(network, str | os.PathLike) else network
     if getattr(ready, "sample_rate", None) is None:
-        what = getattr(ready, "purpose", "") or "no sample rate that is known"
+        what = getattr(ready, "purpose", "") or f"no sample rate that is known: {ready!r}"
         raise ValueError(f"network must be for recordings, got one for {what}")
-    if ready.sample_rate != sample_rate and not resample:
-        rule = f"sample_rate must be the network's, {ready.sample_rate} Hz, or resample=True"
-        raise ValueError(f"{rule}, got {sample_rate:g} Hz")
+    if _rate(ready, sample_rate) == sample_rate:
+        return ready
+    rule = f"sample_rate must be the network's, {rates(ready.sample_rate)} Hz"
+    rule += ", as a hold does not survive resampling" if ready.hold_length else ", or resample=True"
+    checks.require(resample and not ready.hold_length, rule, f"{sample_rate:g} Hz")
     return ready
 
 
-def _restored(network, blocks, sample_rate, shape, mix):
-    """Restored blocks [n_samples, channels], shape[0] samples in all."""
+def rates(sample_rate):
+    """The rate of a network in words: one, or a range."""
+    if not isinstance(sample_rate, list | tuple):
+        return "" if sample_rate is None else f"{sample_rate:,g}"
+    low, high = sample_rate
+    return "any" if low <= 1 and high >= 1_000_000 else f"{low:,g} to {high:,g}"
+
+
+def _rate(network, sample_rate):
+    """The rate of the network that is next to one."""
+    own = network.sample_rate
+    low, high = own if isinstance(own, list | tuple) else (own, own)
+    return min(max(sample_rate, low), high)
+
+
+def _whole(network, samples, sample_rate, mix, factor):
+    """Samples [n_samples] or [n_samples, channels], checked and restored."""
     import numpy as np
 
-    from recon import audio, framing
+    from recon import checks
 
-    (left, channels), rate = shape, network.sample_rate
-    blocks, untouched = tee(blocks)
-    stream = audio.resampled(blocks, sample_rate, rate, channels)
+    signal = checks.samples("samples", samples, np.float32)
+    usable = signal.ndim == 1 or (signal.ndim == 2 and not 0 < len(signal) < signal.shape[1])
+    checks.require(usable, "samples must be [n_samples] or [n_samples, channels]", signal.shape)
+    if not len(signal):
+        return signal
+    rows = signal.reshape(len(signal), -1)
+
+    def blocks():
+        return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+
+    pieces = _restored(network, blocks, sample_rate, rows.shape, mix, factor)
+    return np.concatenate(list(pieces)).reshape(-1, *signal.shape[1:])
+
+
+def _files(input, output, ready, mix, factor, progress, how):
+    """The same from file to file."""
+    from recon import audio
+
+    exceeding = done = 0
+    with ExitStack() as files:
+        source = files.enter_context(audio.reading(input))
+        rate, shape = source.samplerate, (source.frames, source.channels)
+        network, size = ready(rate), max(BLOCK // source.channels, 4096)
+        target = files.enter_context(audio.writing(output, source, factor=factor, **how))
+        pieces = _restored(network, lambda: audio.blocks(source, size), rate, shape, mix, factor)
+        for piece in pieces:
+            exceeding += audio.write(target, piece)
+            done += len(piece)
+            if progress:
+                progress(done / (factor * source.frames))
+        notes = [f"{source.frames / rate:.1f} s restored", *audio.lost(source, target, how)]
+    if exceeding:
+        kept = "are kept as they are" if target.subtype in audio.UNBOUNDED else "were clipped"
+        notes.append(f"{exceeding} samples exceed full scale and {kept}")
+    return f"{output}: {'; '.join(notes)}"
+
+
+def _restored(network, blocks, sample_rate, shape, mix, factor):
+    """Restored pieces [n_samples, channels] of what blocks() yields, shape[0] samples in all."""
+    import numpy as np
+
+    from recon import audio, checks, framing
+
+    (n_samples, channels), rate = shape, _rate(network, sample_rate)
+    left, lead, source = factor * n_samples, 0, blocks()
+    if factor > 1:
+        source = (np.repeat(block, factor, axis=0) for block in source)
+    elif network.hold_length:
+        lead = -audio.first_knot(source, network.hold_length) % network.hold_length
+        source = blocks()
+    source, untouched = tee(source)
+    if lead:  # begin on a knot, as the network does
+        first = next(source)
+        source = chain([np.repeat(first[:1], lead, axis=0), first], source)
+    stream = audio.resampled(source, sample_rate, rate, channels)
     stream = audio.resampled(framing.pieces(network, stream), rate, sample_rate, channels)
     dry = np.zeros((0, channels), np.float32)
     for piece in stream:
+        piece, lead = piece[lead:], max(0, lead - len(piece))
         piece = piece[:left]  # converting a rate back and forth may add a few samples
         left -= len(piece)
         while len(dry) < len(piece):
             dry = np.concatenate([dry, next(untouched)])
-        if not np.isfinite(piece).all():
-            raise ValueError(
-                f"network must give finite samples, got nan or inf from {network.name!r}"
-            )
+        finite, found = np.isfinite(piece).all(), f"nan or inf from {network.name!r}"
+        checks.require(finite, "network must give finite samples", found)
         if len(piece):
             yield mix * piece + (1 - mix) * dry[: len(piece)]
         dry = dry[len(piece) :]
@@ -206,8 +299,8 @@ def _restored(network, blocks, sample_rate, shape, mix):
 
 
 @contextmanager
-def _silence():
-    """Keep TensorFlow's greetings, which bypass Python, off the standard error."""
+def silence():
+    """Keep off the standard error what TensorFlow says as it starts, which bypasses Python."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

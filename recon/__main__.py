@@ -30,13 +30,17 @@ def main(arguments=None):
         **shape,
     )
     add = restore.add_argument
-    add("inputs", nargs="+", metavar="INPUT", help="recordings: WAV, FLAC, OGG, AIFF, ...")
-    add("output", metavar="OUTPUT", help="file to write, or a folder for several")
     add("--network", default=recon.NETWORK, help="name, or a .keras file (%(default)s)")
     add("--mix", type=float, default=1.0, help="share of the restored signal, 0 to 1 (1)")
     add("--resample", action="store_true", help="convert to the network's rate and back")
-    add("--float", action="store_true", help="write floats, which hold more than full scale")
-    add("--overwrite", action="store_true", help="replace what exists")
+    upsample = commands.add_parser("upsample", help="write recordings at a multiple of their rate")
+    upsample.add_argument("--factor", type=int, default=4, help="2, 4 or 6 (%(default)s)")
+    for command in restore, upsample:
+        add = command.add_argument
+        add("inputs", nargs="+", metavar="INPUT", help="recordings: WAV, FLAC, OGG, AIFF, ...")
+        add("output", metavar="OUTPUT", help="file to write, or a folder for several")
+        add("--float", action="store_true", help="write floats, which hold more than full scale")
+        add("--overwrite", action="store_true", help="replace what exists")
     options = parser.parse_args(arguments)
     for stream in sys.stdout, sys.stderr:
         if hasattr(stream, "reconfigure"):  # no sign of a name may stop what is done
@@ -45,7 +49,7 @@ def main(arguments=None):
         if options.command == "networks":
             print(recon.networks())
         else:
-            _restore(options)
+            _run(options)
     except ValueError as error:
         print(f"recon: {error}", file=sys.stderr)
         return 1
@@ -55,20 +59,23 @@ def main(arguments=None):
     return 0
 
 
-def _restore(options):
-    """Restore each input; a line for each on the standard output."""
+def _run(options):
+    """Restore or upsample each input; a line for each on the standard output."""
     output, inputs = Path(options.output), [Path(path) for path in options.inputs]
     into_folder = len(inputs) > 1 or output.is_dir()
     if into_folder and not output.is_dir():
         raise ValueError(f"output must be a folder for several inputs, got {str(output)!r}")
-    how = {"mix": options.mix, "resample": options.resample, "overwrite": options.overwrite}
-    how |= {"subtype": "FLOAT" if options.float else None, "progress": _progress}
-    network = options.network
+    how = {"overwrite": options.overwrite, "progress": _progress}
+    how["subtype"] = "FLOAT" if options.float else None
+    if options.command == "upsample":
+        run, how["factor"] = recon.upsample_file, options.factor
+    else:
+        run = recon.restore_file
+        how |= {"mix": options.mix, "resample": options.resample, "network": options.network}
+        if len(inputs) > 1:
+            how["network"] = recon.load(options.network)  # once for all
     for path in inputs:
-        if len(inputs) > 1 and isinstance(network, str):
-            network = recon.load(network)  # once for all
-        target = output / path.name if into_folder else output
-        print(recon.restore_file(path, target, network=network, **how))
+        print(run(path, output / path.name if into_folder else output, **how))
 
 
 def _progress(share):

@@ -5,9 +5,10 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import tempfile
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +16,19 @@ import soundfile
 import soxr
 
 from recon import checks
+from recon.checks import require
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 BITS |= {f"ALAC_{bits}": bits for bits in (16, 20, 24, 32)}
+BYTES = {subtype: -(-bits // 8) for subtype, bits in BITS.items()} | {"FLOAT": 4, "DOUBLE": 8}
+LARGEST = 2**32 - 2**16  # bytes of samples in a format that counts them in 32 bits
+SIZED = {"WAV", "WAVEX", "AIFF", "AU", "SVX", "NIST"}  # which are these
 # Of samples beyond full scale all others make something else: a step, or their opposite.
 UNBOUNDED = {"FLOAT", "DOUBLE", "VORBIS", "OPUS"}
-UNBOUNDED |= {f"MPEG_LAYER_{layer}" for layer in ("I", "II", "III")}
 DIGITS = "*_[0-4].*"  # the test files of the Free Spoken Digit Dataset
 QUIET = 1e-4  # of full scale, the dither of 16 bits: what never leaves it is silence
 UNKNOWN = {0x7FFFF000, 0x80000000, 2**32 - 1}  # sizes that SoX, arecord and others write to a pipe
 SHORTEST = 32  # samples of a recording to train on or to score: as many as a baseline looks at
-
-
-class AudioError(ValueError):
-    """A recording that cannot be read or written: one line that says which, the rule, and why."""
 
 
 @contextmanager
@@ -42,23 +42,24 @@ def reading(path):
         soundfile.SoundFile, with its samplerate, channels, frames, format and subtype.
 
     Raises:
-        AudioError: if it is missing, no audio, empty, or shorter than its own header says.
+        ValueError: if it is missing, no audio, empty, or shorter than its own header says.
     """
+    require(isinstance(path, str | os.PathLike), "input must be a path", repr(path))
     path = Path(path)
     if not os.path.isfile(path):  # Path.is_file raises for names that no file can have
-        what = "a folder" if os.path.isdir(path) else "nothing there"
-        raise AudioError(f"input must be an audio file, got {str(path)!r}: {what}")
+        what = "a folder" if os.path.isdir(path) else "no file"
+        what = what if os.path.exists(path) else "nothing there"
+        raise ValueError(f"input must be an audio file, got {str(path)!r}: {what}")
     with _reported("read", path, TypeError):  # that is how a file without a header is answered
         file = soundfile.SoundFile(path)
     with file:
-        if file.frames < 1:
-            raise AudioError(f"input must hold at least one sample, got none in {str(path)!r}")
+        require(file.frames > 0, "input must hold at least one sample", f"none in {str(path)!r}")
         # The size of the whole file may be wrong, that of a part that holds samples may not, unless
         # it is what streams of unknown length say. The last page of a whole Ogg file has flag 4.
         sizes = re.findall(r"^(?!RIFF).*?(\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
         cut = any(int(there) < int(said) and int(said) not in UNKNOWN for said, there in sizes)
-        if cut or (file.format == "OGG" and not _last_ogg_page(path)[5:6] >= b"\x04"):
-            raise AudioError(f"input must be complete, got {str(path)!r}, which was cut short")
+        cut |= file.format == "OGG" and not _last_ogg_page(path)[5:6] >= b"\x04"
+        require(not cut, "input must be complete", f"{str(path)!r}, which was cut short")
         yield file
 
 
@@ -67,6 +68,40 @@ def _last_ogg_page(path):
         file.seek(-min(path.stat().st_size, 2**17), os.SEEK_END)  # a page is 65,307 bytes at most
         end = file.read()
     return end[end.rfind(b"OggS") :]
+
+
+def lost(source, target, how):
+    """What of a recording its copy does not have, in a few words each."""
+    if how["subtype"] is None and target.subtype != source.subtype:
+        yield f"written as {target.subtype}"
+    if re.search(r"^ *(cue |MARK)", source.extra_info, re.MULTILINE):
+        yield "its markers are not kept"
+
+
+def first_knot(blocks, hold_length):
+    """Where the first new value of a recording that is held may stand.
+
+    Args:
+        blocks: iterable of arrays [n_samples, channels], in order.
+        hold_length: samples per knot.
+
+    Returns:
+        int, samples from the start, less than `hold_length`; 0 if nothing ever changes.
+
+    Raises:
+        ValueError: if the recording is not held for that long.
+    """
+    changes, last, start = [], None, 0
+    for block in blocks:
+        block = block if last is None else np.concatenate([last, block])
+        changes.append(start + np.flatnonzero((block[1:] != block[:-1]).any(axis=1)) + 1)
+        start, last = start + len(block) - 1, block[-1:]
+    changes = np.concatenate(changes)
+    found = int(np.gcd.reduce(np.diff(changes)))  # 0 for less than two changes
+    fits = found == hold_length or (found % hold_length == 0 and len(changes) <= hold_length)
+    rule = f"samples must be held for {hold_length} samples each"
+    require(fits, rule, found if found > 1 else "none that are held")
+    return int(changes[0]) % hold_length if len(changes) else 0
 
 
 def blocks(file, block_length):
@@ -80,18 +115,20 @@ def blocks(file, block_length):
         float32 arrays [n_samples, channels].
 
     Raises:
-        AudioError: if there are fewer samples than the header says, or one is not finite.
+        ValueError: if there are fewer samples than the header says, or one is not finite.
     """
+    file.seek(0)
     for start in range(0, file.frames, block_length):
         with _reported("read", file.name, AssertionError):
             block = file.read(block_length, dtype="float32", always_2d=True)
-        if len(block) < min(block_length, file.frames - start):
-            found = f"{start + len(block)} samples of {file.frames}"
-            raise AudioError(f"input must be complete, got {found} in {str(file.name)!r}")
+        found = f"{start + len(block)} samples of {file.frames} in {str(file.name)!r}"
+        require(
+            len(block) == min(block_length, file.frames - start), "input must be complete", found
+        )
         if not np.isfinite(block).all():
             frame, channel = np.argwhere(~np.isfinite(block))[0]
             found = f"{block[frame, channel]} at sample {start + frame} of channel {channel}"
-            raise AudioError(f"input must be finite, got {found} in {str(file.name)!r}")
+            raise ValueError(f"input must be finite, got {found} in {str(file.name)!r}")
         yield block
 
 
@@ -117,56 +154,77 @@ def resampled(stream, sample_rate, target_rate, channels):
 
 
 @contextmanager
-def writing(path, source, *, subtype=None, overwrite=False):
+def writing(path, source, *, factor=1, subtype=None, overwrite=False):
     """Create a recording that appears under its name only when it is complete.
 
     It is written beside its place and moved there at the end. Whatever happens before, a full disk
-    or an interrupt, leaves no file, and an old one as it was.
+    or an interrupt, leaves no file, and an old one as it was. A link stays one.
 
     Args:
         path: of the new file; its suffix decides the format.
-        source: soundfile.SoundFile to be like: rate, channels, and the subtype where the format
-            holds it, else the format's own.
+        source: soundfile.SoundFile to be like: rate, channels, tags, and the subtype where the
+            format holds it, else the format's own.
+        factor: how many samples it has for one of the source, and how many times its rate.
         subtype: of the samples, if it shall differ, such as "FLOAT".
         overwrite: whether an existing file may be replaced.
 
     Yields:
-        soundfile.SoundFile to write [n_samples, channels] to, as many samples as the source has.
+        soundfile.SoundFile to write [n_samples, channels] to.
 
     Raises:
-        AudioError: if the file exists, is the source itself, cannot be written, or its format does
-            not hold such samples.
+        ValueError: if the file exists, is the source itself, cannot be written, or its format does
+            not hold such samples, or as many.
     """
-    path, asked, subtype = Path(path), subtype, subtype or source.subtype
-    with _reported("write", path):
+    require(isinstance(path, str | os.PathLike), "output must be a path", repr(path))
+    text = subtype is None or isinstance(subtype, str)
+    require(text, "subtype must be a name or None", repr(subtype))
+    named, asked, subtype = str(path), subtype, (subtype or source.subtype).upper()
+    with _reported("write", named, ValueError):
+        path = Path(os.path.realpath(path))
         there = path.exists()
-    if path.is_dir():
-        raise AudioError(f"output must be a file, got {str(path)!r}: a folder")
-    if there and path.samefile(source.name):
-        raise AudioError(f"output must not be the input, got {str(path)!r} for both")
-    if there and not overwrite:
-        raise AudioError(f"output must not exist, got {str(path)!r} (overwrite replaces it)")
+    if there:
+        what = "a folder" if path.is_dir() else "none"
+        require(path.is_file(), "output must be a file", f"{named!r}: {what}")
+        same = path.samefile(source.name)
+        require(not same, "output must not be the input", f"{named!r} for both")
+        require(overwrite, "output must not exist", f"{named!r} (overwrite replaces it)")
+    require(path.parent.is_dir(), "output must lie in a folder that exists", repr(named))
     alike = path.suffix.lower() == Path(source.name).suffix.lower()
     kind = source.format if alike else path.suffix[1:].upper()
     kind = {"AIF": "AIFF", "OGA": "OGG", "OPUS": "OGG"}.get(kind, kind)
-    if kind == "RAW" or kind not in soundfile.available_formats():  # RAW has no header
-        raise AudioError(f"output must end in the suffix of an audio format, got {str(path)!r}")
+    apart = ("RAW", "SD2")  # no header, or one in a file of its own
+    known = kind not in apart and kind in soundfile.available_formats()
+    require(known, "output must end in the suffix of an audio format", repr(named))
     if not asked and not soundfile.check_format(kind, subtype):
         subtype = soundfile.default_subtype(kind)
-    if not soundfile.check_format(kind, subtype):
-        raise AudioError(f"output must be of a format that holds {subtype} samples, got {kind}")
+    rule = "output must be of a format that holds "
+    require(soundfile.check_format(kind, subtype), f"{rule}{subtype} samples", kind)
+    if subtype == "VORBIS":  # with more, libsndfile ends the process
+        fits = factor * source.samplerate <= 200_000 and source.channels <= 255
+        most = "a rate of at most 200,000 Hz and 255 channels"
+        require(fits, f"output must have {most} in {kind}", repr(named))
+    frames = factor * source.frames
+    if kind in SIZED and frames * source.channels * BYTES.get(subtype, 0) > LARGEST:
+        require(kind in ("WAV", "WAVEX"), f"{rule}more than 4 GiB", kind)
+        kind = "RF64"  # a WAV file but for its size
     beside = path.with_name(f".recon-{secrets.token_hex(4)}.partial{path.suffix}")
-    about = {"samplerate": source.samplerate, "channels": source.channels, "format": kind}
+    about = {"samplerate": factor * source.samplerate, "channels": source.channels, "format": kind}
     try:
-        with _reported("write", path):
+        with _reported("write", named):
+            open(beside, "xb").close()  # the system says best why it cannot be
+            if there:
+                shutil.copymode(path, beside)
             with soundfile.SoundFile(beside, "w", subtype=subtype, **about) as file:
+                for tag, text in source.copy_metadata().items():
+                    setattr(file, tag, text)
                 yield file
-            if soundfile.info(beside).frames < source.frames:  # some codecs fill a last block
-                raise AudioError(f"output must hold {source.frames} samples, and does not: "
-                                 f"{str(path)!r} (is the disk full?)")  # fmt: skip
+            complete = soundfile.info(beside).frames >= frames  # some codecs fill a last block
+            rule = f"output must hold {frames} samples"
+            require(complete, rule, f"fewer in {named!r} (is the disk full?)")
             os.replace(beside, path)
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
 
 
 def write(file, block):
@@ -181,7 +239,7 @@ def write(file, block):
     exceeding = int(np.count_nonzero(np.abs(block) > 1))
     if file.subtype in BITS:
         steps = 2.0 ** (BITS[file.subtype] - 1)  # libsndfile alone would round downwards
-        block = np.clip(np.rint(block * steps), -steps, steps - 1) / steps
+        block = np.clip(np.rint(np.clip(block, -2, 2) * steps), -steps, steps - 1) / steps
     elif file.subtype not in UNBOUNDED:
         block = np.clip(block, -1, 1)
     try:
@@ -197,10 +255,12 @@ def _reported(verb, path, *others):
     try:
         yield
     except (soundfile.SoundFileError, OSError, *others) as error:
-        reason = getattr(error, "error_string", "") or str(error)
+        reason = getattr(error, "error_string", "") or getattr(error, "strerror", "") or str(error)
         reason = " ".join(reason.split()).rstrip(".")
+        if "not recognised" in reason:
+            reason += " (another program has to convert it, such as ffmpeg)"
         noun = {"read": "input", "write": "output"}[verb]
-        raise AudioError(f"{noun} must be a file to {verb}, got {str(path)!r}: {reason}") from error
+        raise ValueError(f"{noun} must be a file to {verb}, got {str(path)!r}: {reason}") from error
 
 
 def load(folder, *, sample_rate=None):
@@ -231,7 +291,7 @@ def load(folder, *, sample_rate=None):
         try:
             with reading(path) as file:
                 rates[path] = file.samplerate
-        except AudioError as reason:
+        except ValueError as reason:
             skipped.append(str(reason))
     asked = sample_rate is not None
     if rates and not asked:
@@ -241,7 +301,7 @@ def load(folder, *, sample_rate=None):
             start = store.tell()
             try:
                 peak = _store_mono(store, path, sample_rate)
-            except AudioError as reason:
+            except ValueError as reason:
                 skipped.append(str(reason))
                 store.seek(start)
                 continue
@@ -250,8 +310,7 @@ def load(folder, *, sample_rate=None):
                 print(f"converted from {rate} to {sample_rate} Hz: {str(path)!r}")
         for reason in skipped:
             print("skipped:", reason)
-        if not spans:
-            raise ValueError(f"folder must hold at least one usable recording, got {str(folder)!r}")
+        require(spans, "folder must hold at least one usable recording", repr(str(folder)))
         store.truncate()
         samples = np.memmap(store, np.float32, "r+")  # outlives the file's name
     for start, stop, peak in spans.values():
@@ -269,11 +328,10 @@ def _store_mono(store, path, sample_rate):
             lowest, highest = mono.min(initial=lowest), mono.max(initial=highest)
             store.write(mono.tobytes())
     n_samples = (store.tell() - start) // 4
-    if n_samples < SHORTEST:
-        rule = f"input must hold at least {SHORTEST} samples at {sample_rate} Hz"
-        raise AudioError(f"{rule}, got {n_samples} in {str(path)!r}")
-    if highest - lowest < 2 * QUIET:  # a constant is no sound either
-        raise AudioError(f"input must not be silent, got {str(path)!r}")
+    rule = f"input must hold at least {SHORTEST} samples at {sample_rate} Hz"
+    require(n_samples >= SHORTEST, rule, f"{n_samples} in {str(path)!r}")
+    heard = highest - lowest >= 2 * QUIET  # a constant is no sound either
+    require(heard, "input must not be silent", repr(str(path)))
     return max(highest, -lowest)
 
 
@@ -296,16 +354,14 @@ def split(recordings, *, test=None):
         ValueError: if there are fewer than three recordings, or `test` matches none of them or
             leaves fewer than two.
     """
-    if len(recordings) < 3:
-        raise ValueError(f"recordings must be at least 3 to split, got {len(recordings)}")
+    require(len(recordings) > 2, "recordings must be at least 3 to split", len(recordings))
     order = sorted(recordings, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     tenth = -(-len(order) // 10)
     patterns = [test] if isinstance(test, str) else test or [DIGITS]
     held_out = [name for name in order if matches(name, patterns)]
     if not 0 < len(held_out) <= len(order) - 2:
-        if test is not None:
-            found = f"{len(held_out)} of {len(order)} with {test!r}"
-            raise ValueError(f"test must match some recordings and leave two or more, got {found}")
+        found = f"{len(held_out)} of {len(order)} with {test!r}"
+        require(test is None, "test must match some recordings and leave two or more", found)
         held_out = order[:tenth]
     others = [name for name in order if name not in set(held_out)]
     cut = min(tenth, len(others) // 2)

@@ -139,8 +139,8 @@ def expectation_maximisation(
 def _frames(corrupted, n_samples):
     """Frames [batch, n_samples, 1] as float64 [batch, n_samples]."""
     frames = np.asarray(corrupted)
-    if frames.ndim != 3 or frames.shape[1:] != (n_samples, 1):
-        raise ValueError(f"frames must be [batch, {n_samples}, 1], got {frames.shape}")
+    fits = frames.ndim == 3 and frames.shape[1:] == (n_samples, 1)
+    checks.require(fits, f"frames must be [batch, {n_samples}, 1]", frames.shape)
     return frames[..., 0].astype(np.float64)
 
 

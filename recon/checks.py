@@ -1,18 +1,34 @@
 """Bad input, said in one line: the argument, the rule, the value that came."""
 
-from math import isfinite
 from numbers import Real
 
 import numpy as np
 
+LONGEST = 300  # signs of a value that came, in a message
+HIGHEST, MOST = 1e30, 2**31 - 2  # what float32 and int32 hold, with room to compute
 
-def number(name, value, *, low=-np.inf, high=np.inf, whole=False):
+
+def require(holds, rule, got):
+    """Raise the one line that says a rule and the value that came, unless the rule holds.
+
+    >>> require(False, "hold_length must be even", 3)
+    Traceback (most recent call last):
+    ValueError: hold_length must be even, got 3
+    """
+    if not holds:
+        found = " ".join(str(got).split())
+        raise ValueError(
+            f"{rule}, got {found if len(found) <= LONGEST else found[:LONGEST] + '...'}"
+        )
+
+
+def number(name, value, *, low=-HIGHEST, high=None, whole=False):
     """A number that obeys its rule, NumPy's included.
 
     Args:
         name: of the argument, for the message.
         value: what came.
-        low, high: what it may not leave.
+        low, high: what it may not leave; by default, what float32 or int32 hold.
         whole: whether it has to be a whole number.
 
     Returns:
@@ -26,12 +42,12 @@ def number(name, value, *, low=-np.inf, high=np.inf, whole=False):
     ValueError: hold_length must be a whole number of at least 1, got 2.5
     """
     kind = "a whole number" if whole else "a number"
-    if not _usable(value, low, high, whole):
-        raise ValueError(f"{name} must be {kind}{_within(low, high)}, got {value!r}")
+    rule = f"{name} must be {kind}{_within(low, high)}"
+    require(_usable(value, low, high, whole), rule, repr(value))
     return int(value) if whole else float(value)
 
 
-def pair(name, bounds, *, low=-np.inf, high=np.inf, whole=False):
+def pair(name, bounds, *, low=-HIGHEST, high=None, whole=False):
     """A range (smallest, largest) that obeys its rule; two equal numbers are a constant.
 
     Args:
@@ -51,9 +67,8 @@ def pair(name, bounds, *, low=-np.inf, high=np.inf, whole=False):
     kind = "a pair of whole numbers" if whole else "a pair"
     ends = list(bounds) if np.iterable(bounds) else []
     usable = len(ends) == 2 and all(_usable(end, low, high, whole) for end in ends)
-    if not usable or ends[0] > ends[1]:
-        rule = f"{kind} (smallest, largest){_within(low, high)}"
-        raise ValueError(f"{name} must be {rule}, got {bounds!r}")
+    rule = f"{name} must be {kind} (smallest, largest){_within(low, high)}"
+    require(usable and ends[0] <= ends[1], rule, repr(bounds))
     return tuple(int(end) if whole else float(end) for end in ends)
 
 
@@ -63,10 +78,13 @@ def samples(name, signal, dtype=np.float64, *, empty=True):
     Raises:
         ValueError: if it is none: text, complex, without an axis, not finite in that type.
     """
-    array = np.asarray(signal)
-    if array.ndim == 0 or array.dtype.kind not in "iuf" or 0 in array.shape[empty:]:
-        rule = "real numbers with a time axis" if empty else "a real array with samples"
-        raise ValueError(f"{name} must be {rule}, got {array.dtype} {array.shape}")
+    try:
+        array = np.asarray(signal)
+    except ValueError:  # a ragged list
+        array = np.array(None)
+    usable = array.ndim and array.dtype.kind in "iuf" and 0 not in array.shape[empty:]
+    rule = "real numbers with a time axis" if empty else "a real array with samples"
+    require(usable, f"{name} must be {rule}", f"{array.dtype} {array.shape}")
     with np.errstate(over="ignore"):
         cast = array.astype(dtype)
     if not np.isfinite(cast).all():
@@ -76,13 +94,15 @@ def samples(name, signal, dtype=np.float64, *, empty=True):
 
 
 def _usable(value, low, high, whole):
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value[()]
-    known = isinstance(value, Real) and isfinite(value) and low <= value <= high
-    return known and (not whole or value == int(value))
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        value = value.item()
+    if not isinstance(value, Real):
+        return False
+    high = (MOST if high is None else high) if whole else min(HIGHEST, high or HIGHEST)
+    return value == value and low <= value <= high and (not whole or value == int(value))
 
 
 def _within(low, high):
-    if np.isfinite(low) and np.isfinite(high):
+    if high is not None:
         return f" within [{low:g}, {high:g}]"
-    return f" of at least {low:g}" if np.isfinite(low) else ""
+    return f" of at least {low:g}" if low > -HIGHEST else ""

@@ -25,13 +25,16 @@ def _check(name, values, **rule):
             checks.number(name, value, **rule)
 
 
-def add_gaussian_noise(signal, stddev, *, seed):
-    """Add white Gaussian noise: signal + stddev * w, with w independent and standard normal.
+def add_gaussian_noise(signal, stddev, *, seed, tilt=None):
+    """Add Gaussian noise: signal + stddev * w, with w standard normal, and white unless tilted.
 
     Args:
         signal: float tensor [batch, n_samples, ...].
         stddev: linear standard deviation, a number or a tensor [batch]; 0 changes nothing.
         seed: int32 tensor or pair [2].
+        tilt: slope of the noise's amplitude over frequency, dB per octave, a number or a tensor
+            [batch]; below 0 it is darker than white noise, of the same standard deviation. None for
+            white noise.
 
     Returns:
         Tensor like `signal`.
@@ -45,20 +48,39 @@ def add_gaussian_noise(signal, stddev, *, seed):
     signal = tf.convert_to_tensor(signal)
     _check("stddev", stddev, low=0)
     noise = tf.random.stateless_normal(tf.shape(signal), seed, dtype=signal.dtype)
+    if tilt is not None:
+        noise = _tilted(noise, tf.cast(tilt, signal.dtype))
     return signal + _broadcast(stddev, signal) * noise
 
 
-def add_impulse_noise(signal, impulse_rate, impulse_amplitude, *, seed):
+def _tilted(noise, tilt):
+    """White noise [batch, n_samples, ...] with a spectral slope, flat in the lowest 64th."""
+    spectrum = tf.signal.rfft(tf.experimental.numpy.moveaxis(noise, 1, -1))
+    bins = tf.shape(spectrum)[-1]
+    height = tf.maximum(tf.range(bins) / bins, 1 / 64)
+    slope = tf.reshape(tilt, [-1] + [1] * (len(noise.shape) - 1)) / (20 * np.log10(2))
+    gain = tf.cast(height, noise.dtype) ** slope
+    gain /= tf.sqrt(tf.reduce_mean(gain**2, axis=-1, keepdims=True))
+    tilted = tf.signal.irfft(spectrum * tf.cast(gain, spectrum.dtype), [tf.shape(noise)[1]])
+    return tf.ensure_shape(tf.experimental.numpy.moveaxis(tilted, -1, 1), noise.shape)
+
+
+def add_impulse_noise(
+    signal, impulse_rate, impulse_amplitude, *, seed, impulse_size=(1, 1), impulse_length=(1, 1)
+):
     """Hit each sample with probability `impulse_rate`; a hit adds +- `impulse_amplitude`.
 
     Hits are independent (a Bernoulli process, which is the Poisson process in discrete
-    time), so the number of hits in n samples is binomial with mean impulse_rate * n.
+    time), so the number of hits in n samples is binomial with mean impulse_rate * n. A hit may
+    differ in size, and may be a click: it falls along a quarter of a cosine, and rings.
 
     Args:
         signal: float tensor [batch, n_samples, ...].
         impulse_rate: probability per sample, number or tensor [batch]; 0 changes nothing.
         impulse_amplitude: linear size, a number or a tensor [batch]; 0 changes nothing.
         seed: int32 tensor or pair [2].
+        impulse_size: range of a factor of the size, drawn per hit, uniform in its logarithm.
+        impulse_length: range of samples that a hit lasts, drawn per hit, whole and uniform.
 
     Returns:
         Tensor like `signal`.
@@ -76,7 +98,30 @@ def add_impulse_noise(signal, impulse_rate, impulse_amplitude, *, seed):
     # One draw decides both: the lowest half of the rate hits upwards, the next one downwards.
     draw = tf.random.stateless_uniform(tf.shape(signal), seed, dtype=signal.dtype)
     sign = 2 * tf.cast(draw < half, signal.dtype) - tf.cast(draw < 2 * half, signal.dtype)
+    if tuple(impulse_size) != (1, 1) or tuple(impulse_length) != (1, 1):
+        sign = _clicks(sign, impulse_size, impulse_length, tf.random.split(seed, 4)[1:])
     return signal + _broadcast(impulse_amplitude, signal) * sign
+
+
+def _clicks(hits, size, length, seeds):
+    """Hits of random size, length and pitch, where there were hits of one sample."""
+    places = tf.where(hits != 0)  # [clicks, axes]
+    count, longest = tf.shape(places)[0], length[1]
+    sizes = signals.uniform("impulse_size", size, count, seeds[0], logarithmic=True, low=0)
+    lengths = signals.uniform("impulse_length", length, count, seeds[1], low=1, whole=True)
+    pitches = tf.nn.relu(signals.uniform("pitch", (-np.pi, np.pi), count, seeds[2]))
+    later = tf.range(longest, dtype=tf.float32)  # samples after the hit
+    falling = tf.cos(np.pi / 2 * tf.minimum(later / lengths[:, None], 1))
+    shape = sizes[:, None] * falling * tf.cos(pitches[:, None] * later)  # [clicks, longest]
+    shape = tf.cast(shape, hits.dtype) * tf.gather_nd(hits, places)[:, None]
+    ahead = (
+        tf.one_hot(1, len(hits.shape), dtype=places.dtype)
+        * tf.range(longest, dtype=places.dtype)[:, None]
+    )
+    index = places[:, None] + ahead  # [clicks, longest, axes]
+    inside = index[..., 1] < tf.shape(hits, places.dtype)[1]
+    index, shape = tf.boolean_mask(index, inside), tf.boolean_mask(shape, inside)
+    return tf.scatter_nd(index, shape, tf.shape(hits, places.dtype))
 
 
 def sample_and_hold(signal, hold_length):
@@ -103,13 +148,14 @@ def sample_and_hold(signal, hold_length):
     _check("hold_length", hold_length, low=1, whole=True)
     if not tf.is_tensor(hold_length):
         hold_length = checks.number("hold_length", hold_length, low=1, whole=True)
-        held = tf.repeat(signal[:, ::hold_length], hold_length, axis=1)
+        shown = min(hold_length, signal.shape[1] or hold_length)  # of a hold that is longer
+        held = tf.repeat(signal[:, ::hold_length], shown, axis=1)
         return tf.ensure_shape(held[:, : tf.shape(signal)[1]], signal.shape)
     samples, lengths = tf.range(tf.shape(signal)[1]), tf.cast(hold_length, tf.int32)[:, None]
     return tf.gather(signal, samples // lengths * lengths, axis=1, batch_dims=1)
 
 
-def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False):
+def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False, tilt=None, **impulses):
     """Damage that draws a noise level and an impulse rate per waveform.
 
     Args:
@@ -118,18 +164,23 @@ def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False):
         impulse_amplitude: what an impulse adds, with either sign.
         logarithmic: draw the level uniform in its logarithm, so that every decade of hiss is as
             likely as any other.
+        tilt: range of the noise's spectral slope, dB per octave, uniform; None for white noise.
+        impulses: impulse_size and impulse_length, as in `add_impulse_noise`.
 
     Returns:
         Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
     """
+
+    impulse_amplitude = checks.number("impulse_amplitude", impulse_amplitude, low=0)
 
     def corrupt(clean, seed):
         seeds = tf.random.split(seed, 4)
         count = tf.shape(clean)[0]
         levels = signals.uniform("stddev", stddev, count, seeds[0], low=0, logarithmic=logarithmic)
         rates = signals.uniform("impulse_rate", impulse_rate, count, seeds[1], low=0, high=1)
-        noisy = add_gaussian_noise(clean, levels, seed=seeds[2])
-        return add_impulse_noise(noisy, rates, impulse_amplitude, seed=seeds[3])
+        slopes = tilt and signals.uniform("tilt", tilt, count, tf.random.split(seeds[0])[1])
+        noisy = add_gaussian_noise(clean, levels, seed=seeds[2], tilt=slopes)
+        return add_impulse_noise(noisy, rates, impulse_amplitude, seed=seeds[3], **impulses)
 
     return corrupt
 
@@ -150,5 +201,25 @@ def hold(hold_length):
         count = tf.shape(clean)[0]
         lengths = signals.uniform("hold_length", hold_length, count, seed, low=1, whole=True)
         return sample_and_hold(clean, tf.cast(lengths, tf.int32))
+
+    return corrupt
+
+
+def either(shares):
+    """Damage of one kind or another, drawn per waveform.
+
+    Args:
+        shares: {damage: how often it is drawn}, of callables as `noise` and `hold` return them.
+
+    Returns:
+        Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
+    """
+
+    def corrupt(clean, seed):
+        seeds = tf.random.split(seed, len(shares) + 1)
+        logits = tf.math.log([list(map(float, shares.values()))])
+        which = tf.random.stateless_categorical(logits, tf.shape(clean)[0], seeds[-1])[0]
+        kinds = [damage(clean, seeds[i]) for i, damage in enumerate(shares)]
+        return tf.gather(tf.stack(kinds, axis=1), which, axis=1, batch_dims=1)
 
     return corrupt

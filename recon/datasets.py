@@ -91,13 +91,13 @@ def inverse_quantization(
     return _pipeline(batch_size, seed, clean, corruptors.hold(hold_length))
 
 
-def crops(recordings, batch_size, *, seed, n_samples, damage):
+def crops(recordings, batch_size, *, seed, n_samples, damage, gain=(1.0, 1.0), weights=None):
     """Random crops of recordings, upside down half of the time, damaged as they are drawn.
 
-    Every recording is equally likely, and so is every start in it: scores are means over files,
-    and no long file rules. A recording shorter than a crop is followed by silence. Crops are read
-    where the recordings lie: a corpus that `audio.load` left on disk does not have to fit in
-    memory.
+    Every recording of a source is equally likely, and so is every start in it: scores are means
+    over files, and no long file rules. A recording shorter than a crop is followed by silence.
+    Crops are read where the recordings lie: a corpus that `audio.load` left on disk does not have
+    to fit in memory.
 
     Args:
         recordings: {name: float array [samples]}, as `audio.load` returns them.
@@ -106,6 +106,9 @@ def crops(recordings, batch_size, *, seed, n_samples, damage):
         n_samples: crop length, samples.
         damage: what `corruptors.noise` or `corruptors.hold` returns, or any (clean [batch,
             n_samples], seed) -> corrupted of TensorFlow operations.
+        gain: range of a factor of each crop, uniform in its logarithm.
+        weights: {source: how often it is drawn}, where a name begins with its source and a slash;
+            what belongs to none is not drawn. None for one source of all recordings.
 
     Returns:
         Endless tf.data.Dataset of (corrupted, clean), float32 [batch_size, n_samples, 1].
@@ -113,14 +116,30 @@ def crops(recordings, batch_size, *, seed, n_samples, damage):
     Raises:
         ValueError: naming the argument, the rule and the value.
     """
-    n_samples = checks.number("n_samples", n_samples, low=1, whole=True)
-    if not recordings:
-        raise ValueError("recordings must hold at least one recording, got none")
-    arrays = [np.asarray(samples) for samples in recordings.values()]
-    for name, array in zip(recordings, arrays, strict=True):
-        if array.ndim != 1 or array.dtype.kind != "f" or not len(array):
-            rule = f"recordings[{name!r}] must be floats [n_samples], at least one"
-            raise ValueError(f"{rule}, got {array.dtype} {array.shape}")
+    n_samples = checks.number("n_samples", n_samples, low=1, high=2**24, whole=True)
+    named = isinstance(recordings, dict) and all(isinstance(name, str) for name in recordings)
+    checks.require(named and recordings, "recordings must be {name: samples}", repr(recordings))
+    checks.require(callable(damage), "damage must be a function of (clean, seed)", repr(damage))
+    arrays = []
+    for name, samples in recordings.items():
+        checks.samples(f"recordings[{name!r}]", samples, np.float32, empty=False)
+        arrays.append(np.asarray(samples))
+        usable = arrays[-1].ndim == 1 and arrays[-1].dtype.kind == "f"
+        rule = f"recordings[{name!r}] must be floats [n_samples]"
+        checks.require(usable, rule, f"{arrays[-1].dtype} {arrays[-1].shape}")
+
+    weights = {"": 1.0} if weights is None else weights
+    named = isinstance(weights, dict) and all(isinstance(source, str) for source in weights)
+    checks.require(named and weights, "weights must be {source: how often}", repr(weights))
+    sources = [
+        [i for i, name in enumerate(recordings) if not source or name.startswith(source + "/")]
+        for source in weights
+    ]
+    for source, members in zip(weights, sources, strict=True):
+        checks.number(f"weights[{source!r}]", weights[source], low=1e-9)
+        checks.require(members, "weights must name sources of recordings", repr(source))
+    logits = np.log([list(map(float, weights.values()))])
+    files = tf.ragged.constant(sources, tf.int32)
 
     def cut(which, places):
         block = np.zeros((len(which), n_samples), np.float32)
@@ -131,19 +150,24 @@ def crops(recordings, batch_size, *, seed, n_samples, damage):
         return block
 
     def clean(seed):
-        seeds = tf.random.split(seed, 3)
-        which = tf.random.stateless_uniform([BLOCK], seeds[0], 0, len(arrays), tf.int32)
+        seeds = tf.random.split(seed, 5)
+        source = tf.random.stateless_categorical(logits, BLOCK, seeds[3])[0]
+        count = tf.gather(files.row_lengths(), source)
+        place = tf.random.stateless_uniform([BLOCK], seeds[0], dtype=tf.float64)
+        place = tf.cast(place * tf.cast(count, tf.float64), tf.int64)
+        which = tf.gather(files.values, tf.gather(files.row_starts(), source) + place)
         places = tf.random.stateless_uniform([BLOCK], seeds[1], dtype=tf.float64)
         block = tf.numpy_function(cut, [which, places], tf.float32)
         sign = tf.cast(tf.random.stateless_uniform([BLOCK, 1], seeds[2]) < 0.5, tf.float32)
-        return (2 * sign - 1) * tf.ensure_shape(block, [BLOCK, n_samples])
+        gains = signals.uniform("gain", gain, BLOCK, seeds[4], logarithmic=True)[:, None]
+        return (2 * sign - 1) * gains * tf.ensure_shape(block, [BLOCK, n_samples])
 
     return _pipeline(batch_size, seed, clean, damage)
 
 
 def _sinusoids(n_samples, cycles, amplitude, phase):
     """Draws a block of clean sinusoids from a seed."""
-    n_samples = checks.number("n_samples", n_samples, low=1, whole=True)
+    n_samples = checks.number("n_samples", n_samples, low=1, high=2**24, whole=True)
     return lambda seed: signals.draw_sinusoids(
         BLOCK, n_samples, seed, cycles=cycles, amplitude=amplitude, phase=phase
     )
@@ -151,7 +175,7 @@ def _sinusoids(n_samples, cycles, amplitude, phase):
 
 def _pipeline(batch_size, seed, draw, damage):
     """Blocks from `draw(seed)`, damaged by `damage(clean, seed)`, cut into batches."""
-    batch_size = checks.number("batch_size", batch_size, low=1, whole=True)
+    batch_size = checks.number("batch_size", batch_size, low=1, high=2**24, whole=True)
     seed = checks.number("seed", seed, low=-(2**63), high=2**63 - 1, whole=True)
 
     def block(index):
@@ -161,7 +185,9 @@ def _pipeline(batch_size, seed, draw, damage):
 
     block(tf.constant(0, tf.int64))  # once eagerly: a wrong argument fails here, in one line
     blocks = tf.data.Dataset.counter().map(block, num_parallel_calls=tf.data.AUTOTUNE)
-    batches = blocks.rebatch(batch_size, drop_remainder=True)
+    # rebatch cuts blocks faster, but what it lays together of cuts has TensorFlow complain.
+    whole = BLOCK % batch_size == 0
+    batches = blocks.rebatch(batch_size) if whole else blocks.unbatch().batch(batch_size)
     endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
     return batches.apply(endless).prefetch(tf.data.AUTOTUNE)
 
@@ -174,4 +200,5 @@ def take(dataset, count):
     ((100, 256, 1), (100, 256, 1))
     """
     count = checks.number("count", count, low=1, whole=True)
-    return next(dataset.rebatch(count).take(1).as_numpy_iterator())
+    examples = dataset.unbatch().batch(count, drop_remainder=True)
+    return next(examples.take(1).as_numpy_iterator())

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from recon import metrics
+from recon import checks, metrics
 
 BATCH_SIZE = 512  # waveforms that a method gets at a time
 
@@ -180,9 +180,9 @@ def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
     Raises:
         ValueError: if frame_length is no larger multiple of 2 * width.
     """
-    if frame_length % (2 * width) or frame_length <= 2 * width:
-        rule = f"frame_length must be a larger multiple of 2 * width = {2 * width}"
-        raise ValueError(f"{rule}, got {frame_length}")
+    fits = frame_length % (2 * width) == 0 and frame_length > 2 * width
+    rule = f"frame_length must be a larger multiple of 2 * width = {2 * width}"
+    checks.require(fits, rule, frame_length)
     scores = {}
     for name, method in methods.items():
         groups = np.zeros(frame_length // width // 2)

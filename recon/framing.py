@@ -73,10 +73,10 @@ class Stream:
             ValueError: if the samples are of another kind, or their channels other than before;
                 the stream is then as it was.
         """
-        samples = np.asarray(samples)
-        if self._shape not in (None, samples.shape[1:]):
-            shape = "".join(f", {channels}" for channels in self._shape)
-            raise ValueError(f"samples must be [n_samples{shape}] as before, got {samples.shape}")
+        samples = checks.samples("samples", samples, np.float32)
+        shape = "".join(f", {channels}" for channels in self._shape or ())
+        as_before = self._shape in (None, samples.shape[1:])
+        checks.require(as_before, f"samples must be [n_samples{shape}] as before", samples.shape)
         new = _channels("samples", samples)
         if self._shape is None:
             self._shape, self._context = samples.shape[1:], new
@@ -122,7 +122,7 @@ def restore(model, signal, *, chunk_length):
             chunk_length is not a whole number of at least 1.
     """
     chunk_length = checks.number("chunk_length", chunk_length, low=1, whole=True)
-    signal = np.asarray(signal)
+    signal = checks.samples("signal", signal, np.float32)
     _channels("signal", signal)
     starts = range(0, max(len(signal), 1), chunk_length)
     chunks = (signal[start : start + chunk_length] for start in starts)
@@ -189,8 +189,7 @@ def overlap_add(model, signal, *, frame_length):
     Source: Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
     """
     frame_length = checks.number("frame_length", frame_length, low=2, whole=True)
-    if frame_length % 2:
-        raise ValueError(f"frame_length must be even, got {frame_length}")
+    checks.require(frame_length % 2 == 0, "frame_length must be even", frame_length)
     hop_length = frame_length // 2
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
     count = -(-len(signal) // hop_length) + 1
@@ -205,13 +204,11 @@ def overlap_add(model, signal, *, frame_length):
 
 
 def _channels(name, signal):
-    """[n_samples] or [n_samples, channels] as float32 [channels, n_samples], checked."""
-    samples = checks.samples(name, signal, np.float32)
-    n_samples, *channels = samples.shape
-    if len(channels) > 1 or math.prod(channels) > max(n_samples, MOST):  # the axes are swapped
-        rule = f"{name} must be [n_samples] or [n_samples, channels]"
-        raise ValueError(f"{rule}, got {samples.shape}")
-    return samples.reshape(n_samples, math.prod(channels)).T
+    """[n_samples] or [n_samples, channels] as [channels, n_samples]."""
+    n_samples, *channels = signal.shape
+    usable = len(channels) < 2 and math.prod(channels) <= max(n_samples, MOST)  # else swapped axes
+    checks.require(usable, f"{name} must be [n_samples] or [n_samples, channels]", signal.shape)
+    return signal.reshape(n_samples, math.prod(channels)).T
 
 
 def _frames(model, frames):

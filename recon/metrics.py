@@ -14,8 +14,8 @@ from recon import checks
 def _waveforms(**signals):
     """The arguments as float64 [batch, samples]; a ValueError in one line for what cannot be."""
     shapes = {name: np.shape(signal) for name, signal in signals.items()}
-    if len(set(shapes.values())) > 1:
-        raise ValueError(f"{' and '.join(shapes)} must have one shape, got {shapes}")
+    alike = len(set(shapes.values())) == 1
+    checks.require(alike, f"{' and '.join(shapes)} must have one shape", shapes)
     arrays = [checks.samples(name, signal, empty=False) for name, signal in signals.items()]
     rows = len(arrays[0]) if arrays[0].ndim > 1 else 1
     return [array.reshape(rows, -1) for array in arrays]
@@ -105,10 +105,9 @@ def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=
     """
     a, b = _waveforms(reference=reference, estimate=estimate)
     low, high = checks.pair("band", band, low=0, high=1)
-    if low == high:
-        raise ValueError(f"band must not be empty, got {band!r}")
-    if checks.number("frame_length", frame_length, low=4, whole=True) % 2:
-        raise ValueError(f"frame_length must be even, got {frame_length!r}")
+    checks.require(low < high, "band must not be empty", repr(band))
+    frame_length = checks.number("frame_length", frame_length, low=4, whole=True)
+    checks.require(frame_length % 2 == 0, "frame_length must be even", frame_length)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
     logs = []
     for signal in (a, b):

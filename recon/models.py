@@ -15,6 +15,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from recon import checks
+
 
 @keras.saving.register_keras_serializable(package="recon")
 class Network(keras.Model):
@@ -27,15 +29,17 @@ class Network(keras.Model):
         inputs: keras.Input((None, 1)).
         outputs: tensor [batch, n_samples, 1].
         name, about: of the model, as in `Network`.
-        sample_rate: Hz, of the recordings that it is for; None if it is for none.
+        sample_rate: Hz, of the recordings that it is for, or the lowest and the highest; None if it
+            is for none.
         purpose: what it restores, in a few words.
+        hold_length: samples per knot, if it restores a hold, and takes the first sample for a knot.
 
     Attributes:
         receptive_field: (left, right, stride) in samples. Output n depends on inputs n - left to
             n + right and no others, whatever the weights; a shift of the input by `stride` samples
             shifts the output alike.
         latency: samples, how much later than an input its output is known: `right`.
-        sample_rate, purpose: as above. All are saved, loaded and copied with the model.
+        sample_rate, purpose, hold_length: as above. All are saved, loaded and copied.
 
     Raises:
         ValueError: for a layer that is not local in time, by its name, or for other shapes.
@@ -45,11 +49,14 @@ class Network(keras.Model):
     (2, 2, 1)
     """
 
-    def __init__(self, inputs, outputs, name=None, *, sample_rate=None, purpose="", **options):
+    def __init__(
+        self, inputs, outputs, name=None, *, sample_rate=None, purpose="", hold_length=None,
+        **options,
+    ):  # fmt: skip
         super().__init__(inputs, outputs, name=name, **options)
         self.receptive_field = _receptive_field(self)
         self.latency = self.receptive_field[1]
-        self.sample_rate, self.purpose = sample_rate, purpose
+        self.sample_rate, self.purpose, self.hold_length = sample_rate, purpose, hold_length
 
     def call(self, signal, training=None, mask=None):
         n_samples = ops.shape(signal)[1]
@@ -61,8 +68,8 @@ class Network(keras.Model):
         return keras.KerasTensor(signal.shape, self.compute_dtype)
 
     def get_config(self):
-        about = {"sample_rate": self.sample_rate, "purpose": self.purpose}
-        return super().get_config() | about
+        about = ("sample_rate", "purpose", "hold_length")
+        return super().get_config() | {name: getattr(self, name) for name in about}
 
 
 def as_network(model):
@@ -73,8 +80,7 @@ def as_network(model):
     """
     if isinstance(model, Network):
         return model
-    if not hasattr(model, "inputs"):
-        raise ValueError(f"model must be a functional Keras model, got {model!r}")
+    checks.require(hasattr(model, "inputs"), "model must be a functional Keras model", repr(model))
     return Network(model.inputs[0], model.outputs[0], name=model.name)
 
 
@@ -116,9 +122,9 @@ def load(path):
             local in time.
     """
     path = str(path)
-    if not zipfile.is_zipfile(path):  # the older formats can hold code
-        what = "is not in the .keras format" if os.path.exists(path) else "does not exist"
-        raise ValueError(f"network must be a .keras file, got {path!r}, which {what}")
+    what = "is not in the .keras format" if os.path.exists(path) else "does not exist"
+    zipped = os.path.isfile(path) and zipfile.is_zipfile(path)  # older formats can hold code
+    checks.require(zipped, "network must be a .keras file", f"{path!r}, which {what}")
     try:
         return as_network(keras.saving.load_model(path, compile=False, safe_mode=True))
     except Exception as error:  # Keras raises whatever it runs into
@@ -378,9 +384,8 @@ def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, name="mi
     >>> mixture()(np.zeros([2, 256, 1])).shape
     TensorShape([2, 256, 1])
     """
-    if frame_length % hold_length:
-        rule = f"frame_length must be a multiple of hold_length {hold_length}"
-        raise ValueError(f"{rule}, got {frame_length}")
+    rule = f"frame_length must be a multiple of hold_length {hold_length}"
+    checks.require(frame_length % hold_length == 0, rule, frame_length)
     signal = keras.Input((None, 1))
     x = layers.Reshape((-1, frame_length))(signal)
     x = LinearExperts(experts, rank or frame_length, hold_length)(x)
@@ -405,58 +410,139 @@ class Inpainting(layers.Layer):
         return signal + a**2 / (a**2 + b**2 + 1e-12) * (estimate - signal)
 
 
-def denoiser(*, channels=64, dilations=(1, 2, 4, 8, 16), front=16, name="denoiser", **about):
-    """Hiss and impulses out of recordings: in-painting at the full rate, then a dilated network.
+EXACT = {"dtype": "float32"}  # what the signal itself goes through, if the rest is bfloat16
 
-    No layer has a bias, so a signal twice as loud is answered twice as loud: no level has to be
-    learnt, and a network trained on one level of hiss serves others (Mohan et al., 2020).
+
+@keras.saving.register_keras_serializable(package="recon")
+class SpectralGain(layers.Layer):
+    """A gain for every frequency of every frame, learnt from the spectra around it.
+
+    Frames of a signal, half a frame apart under a sine window, are taken to spectra,
+    multiplied, taken back and overlapped, which changes nothing where the gain is 1. The gain
+    a^2 / (a^2 + b^2) comes from roots of magnitudes through convolutions over time and frequency
+    without biases: the same at every loudness, and at every rate.
+
+    Input shape: two signals [batch, n_samples, 1], whose length is a multiple of half a frame: what
+    is to be changed, and what else to look at. Output shape: the signal's.
 
     Args:
-        channels: of the dilated network, which works on positions of 4 samples.
-        dilations: of its blocks.
-        front: channels of the stage that finds impulses.
+        frame_length: samples, even.
+        channels: of the convolutions.
+        dilations: of their residual blocks, in time and frequency alike.
+    """
+
+    def __init__(self, frame_length, channels, dilations, **options):
+        super().__init__(**options)
+        self.frame_length, self.channels = frame_length, channels
+        self.dilations = tuple(dilations)
+        self.first = self._over(5)
+        self.blocks = [(self._over(3, dilation_rate=d), self._over(3)) for d in self.dilations]
+        self.last = layers.Conv2D(2, 3, padding="same", use_bias=False, dtype="float32")
+        # The hops on either side that a hop depends on: by all convolutions, and by two frames.
+        self.hops = 3 + sum(1 + dilation for dilation in self.dilations) + 1
+
+    def _over(self, size, **options):
+        return layers.Conv2D(self.channels, size, padding="same", use_bias=False, **options)
+
+    def build(self, *shapes):
+        bins = self.frame_length // 2 + 1
+        shape = (None, None, bins, self.channels)
+        self.first.build((*shape[:-1], 2))
+        for one, other in self.blocks:
+            one.build(shape)
+            other.build(shape)
+        self.last.build(shape)
+
+    def call(self, signal, beside):
+        real, imaginary = self._spectra(signal)
+        magnitudes = [real**2 + imaginary**2, sum(part**2 for part in self._spectra(beside))]
+        x = self.first(
+            ops.stack([ops.sqrt(ops.sqrt(power + 1e-12)) for power in magnitudes], axis=-1)
+        )
+        for one, other in self.blocks:
+            x += other(ops.relu(one(ops.relu(x))))
+        a, b = ops.split(ops.cast(self.last(ops.relu(x)), "float32") ** 2, 2, axis=-1)
+        gain = (a / (a + b + 1e-9))[..., 0]
+        halves = ops.irfft((gain * real, gain * imaginary)) * self._window()
+        halves = ops.reshape(halves, (-1, ops.shape(halves)[1], 2, self.frame_length // 2))
+        return ops.reshape(halves[:, 1:, 0] + halves[:, :-1, 1], ops.shape(signal))
+
+    def _window(self):
+        places = (np.arange(self.frame_length) + 0.5) / self.frame_length
+        return np.float32(np.sin(np.pi * places))
+
+    def _spectra(self, signal):
+        """Real and imaginary parts [batch, frames, bins]."""
+        half = self.frame_length // 2
+        padded = ops.pad(ops.reshape(signal, (-1, ops.shape(signal)[1] // half, half)),
+                         [[0, 0], [1, 1], [0, 0]])  # fmt: skip
+        frames = ops.concatenate([padded[:, :-1], padded[:, 1:]], axis=-1)
+        return ops.rfft(frames * self._window())
+
+
+def denoiser(
+    *,
+    position=8,
+    channels=64,
+    dilations=(1, 2, 4, 8),
+    gains=((2048, 12, (1, 2)), (512, 16, (1, 2, 4))),
+    name="denoiser",
+    **about,
+):
+    """Hiss and clicks out of recordings: clicks where they are short, hiss where it is flat.
+
+    A dilated network on positions of several samples takes out what stands out in time. Spectral
+    gains, with long frames and then short ones, take out what fills the spectrum. Nothing has a
+    bias, so a signal twice as loud is answered twice as loud: no level has to be learnt, and a
+    network trained on one level of hiss serves others (Mohan et al., 2020).
+
+    Args:
+        position: samples that make one position of the network in time.
+        channels, dilations: of that network.
+        gains: frame length, channels and dilations of each `SpectralGain`.
         name, about: of the model, as in `Network`.
 
     Returns:
         Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
-    Source: van den Oord et al., "WaveNet", 2016, for dilations; Mohan, Kadkhodaie, Simoncelli and
-    Fernandez-Granda, "Robust and Interpretable Blind Image Denoising via Bias-Free Convolutional
-    Neural Networks", 2020.
+    Source: van den Oord et al., "WaveNet", 2016, for dilations; Ephraim and Malah, "Speech
+    Enhancement Using a Minimum Mean-Square Error Short-Time Spectral Amplitude Estimator", 1984,
+    for gains; Mohan, Kadkhodaie, Simoncelli and Fernandez-Granda, "Robust and Interpretable Blind
+    Image Denoising via Bias-Free Convolutional Neural Networks", 2020.
 
     >>> denoiser(sample_rate=8000)(np.zeros([2, 1001, 1])).shape
     TensorShape([2, 1001, 1])
     """
     signal = keras.Input((None, 1))
-    x = _convolution(front, 9)(signal)
-    x = layers.Add()([x, _convolution(front, 9)(_rectified(x))])
-    cleaned = Inpainting()(signal, _convolution(3, 9)(_rectified(x)))
-    x = layers.Reshape((-1, 4))(cleaned)  # [n_samples, 1] -> [n_samples / 4, 4]
-    x = layers.Add()([x, _convolution(4, 3)(_dilated(x, channels, dilations))])
-    return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
+    x = layers.Reshape((-1, position), **EXACT)(signal)
+    change = _convolution(position, 3)(_dilated(_convolution(channels, 5)(x), dilations))
+    x = layers.Reshape((-1, 1), **EXACT)(layers.Add(**EXACT)([x, change]))
+    for frame_length, breadth, spread in gains:
+        x = SpectralGain(frame_length, breadth, spread, **EXACT)(x, signal)
+    return Network(signal, x, name, **about)
 
 
 def interpolator(
     *,
     hold_length,
     keep_knots=True,
-    position=4,
-    channels=64,
-    dilations=(1, 2, 4, 8, 16, 32) * 2,
+    position=12,
+    channels=94,
+    dilations=(1, 2, 4, 8, 16, 32),
     name="interpolator",
     **about,
 ):
     """Recordings quantized in time: the samples between the knots; the knots stay as they are.
 
     The best linear interpolator of 33 positions, and a dilated network that adds what a linear one
-    cannot know. Both read the knots and write hold_length - 1 samples after each (sub-pixel). No
-    layer has a bias, so a signal twice as loud is answered twice as loud.
+    cannot know: nothing at first. Both read the knots and write hold_length - 1 samples after each
+    (sub-pixel). No layer has a bias, so a signal twice as loud is answered twice as loud.
 
     Args:
         hold_length: samples per knot, at least 2; the first sample is a knot.
         keep_knots: False where a low-pass has been at the knots, so that they need restoring too.
-        position: samples that make one position of the dilated network, rounded to whole knots, at
-            least one. Coarser positions leave time for more channels.
+        position: samples that make one position of the network, rounded to whole knots, at least
+            one. Coarser positions leave time for more channels.
         channels: of the dilated network.
         dilations: of its blocks.
         name, about: of the model, as in `Network`.
@@ -471,20 +557,23 @@ def interpolator(
     """
     signal = keras.Input((None, 1))
     together = max(1, round(position / hold_length))  # knots that share a position
-    knots = layers.MaxPooling1D(1, strides=hold_length)(signal)  # every hold_length-th sample
-    x = layers.Reshape((-1, together))(knots)
+    knots = layers.MaxPooling1D(1, strides=hold_length, **EXACT)(signal)  # every hold_length-th
+    x = layers.Reshape((-1, together), **EXACT)(knots)
     written = hold_length - 1 if keep_knots else hold_length  # samples per knot
-    linear = _convolution(together * written, 33)(x)
-    x = _convolution(together * written, 3)(_dilated(x, channels, dilations))
-    x = layers.Reshape((-1, written))(layers.Add()([linear, x]))
+    linear = _convolution(together * written, 33, **EXACT)(x)
+    seen = _convolution(channels, 5, **EXACT)(x)
+    change = _convolution(together * written, 3, kernel_initializer="zeros")
+    x = layers.Add(**EXACT)([linear, change(_dilated(seen, dilations))])
+    x = layers.Reshape((-1, written), **EXACT)(x)
     if keep_knots:
-        x = layers.Concatenate()([knots, x])
-    return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
+        x = layers.Concatenate(**EXACT)([knots, x])
+    about["hold_length"] = hold_length
+    return Network(signal, layers.Reshape((-1, 1), **EXACT)(x), name, **about)
 
 
-def _dilated(x, channels, dilations):
+def _dilated(x, dilations):
     """Residual blocks without biases; each adds what it sees at its own distance."""
-    x = _convolution(channels, 5)(x)
+    channels = x.shape[-1]
     for dilation in dilations:
         y = _convolution(channels, 3, dilation_rate=dilation)(_rectified(x))
         x = layers.Add()([x, _convolution(channels, 3)(_rectified(y))])
@@ -524,11 +613,10 @@ def _receptive_field(model):
     """(left, right, stride) of a functional model, found by walking its graph."""
     shapes = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
     rule = "network must map [batch, n_samples, 1] to the same shape, any n_samples"
-    if shapes[:-1] != [(None, None, 1)]:
-        raise ValueError(f"{rule}, got {shapes}")
+    checks.require(shapes[:-1] == [(None, None, 1)], rule, shapes)
     samples, stride = _walk(model, [(np.zeros((1, 1, 2), np.int64), 1)])
-    if samples.shape[:2] != (stride, 1):
-        raise ValueError(f"{rule}, got {samples.shape[:2]} numbers for {stride} samples")
+    found = f"{samples.shape[:2]} numbers for {stride} samples"
+    checks.require(samples.shape[:2] == (stride, 1), rule, found)
     here = np.arange(stride)
     left, right = (here - samples[:, 0, 0]).max(), (samples[:, 0, 1] - here).max()
     return max(0, int(left)), max(0, int(right)), stride
@@ -573,6 +661,8 @@ def _reach(node, inputs):
             tap = written - read * step
             samples = _gathered(samples, block, read, (tap < span) & (tap % dilation == 0))
         return _mixed(samples, _dependence(node, 0, slice(None), 4 * step)), block
+    if isinstance(layer, SpectralGain):
+        return _hops(layer, inputs)
     if isinstance(layer, layers.UpSampling1D):
         return np.repeat(samples, layer.size, axis=0), block
     block = int(np.lcm.reduce([block for _, block in inputs]))
@@ -582,6 +672,24 @@ def _reach(node, inputs):
         parts.append(_mixed(_repeated(samples, own, block // own)[0], dependence))
     if len({len(part) for part in parts}) > 1:
         _refuse(layer, "whose inputs differ in length")
+    return _union(np.stack(parts)), block
+
+
+def _hops(layer, inputs):
+    """The reach of a `SpectralGain`: whole hops, on either side of a sample's own."""
+    hop_length = layer.frame_length // 2
+    block = int(np.lcm.reduce([hop_length, *(own for _, own in inputs)]))
+    starts = np.arange(block)[:, None] // hop_length * hop_length - layer.hops * hop_length
+    parts = []
+    for samples, own in inputs:
+        samples, _ = _repeated(samples, own, block // own)
+        if samples.shape[:2] != (block, 1):
+            _refuse(layer, "which takes signals alone")
+        # Of all that is seen, the first block has what begins first, the last what ends last.
+        after = starts + (2 * layer.hops + 1) * hop_length - block
+        parts.append(
+            _gathered(samples, block, np.hstack([s + np.arange(block) for s in (starts, after)]))
+        )
     return _union(np.stack(parts)), block
 
 

@@ -8,6 +8,8 @@ RECON_STRATEGY    single (default) or mirrored: whether all devices of this mach
 import os
 from pathlib import Path
 
+from recon import checks
+
 PROFILES = ("full", "quick")
 STRATEGIES = ("single", "mirrored")
 
@@ -33,8 +35,7 @@ def strategy():
 def _one_of(variable, values):
     """The value of a variable of the environment; the first of `values` if it is unset."""
     value = os.environ.get(variable, values[0])
-    if value not in values:
-        raise ValueError(f"{variable} must be one of {', '.join(values)}, got {value!r}")
+    checks.require(value in values, f"{variable} must be one of {', '.join(values)}", repr(value))
     return value
 
 
@@ -68,7 +69,7 @@ def recordings():
     if not name:
         return None
     folder = Path(name).expanduser()
-    if not folder.is_dir() or not any(path.is_file() for path in folder.rglob("*")):
-        looked = f"got {name!r}, looked for in {str(folder.absolute())!r}"
-        raise ValueError(f"RECON_RECORDINGS must name a folder with recordings, {looked}")
+    usable = folder.is_dir() and any(path.is_file() for path in folder.rglob("*"))
+    looked = f"{name!r}, looked for in {str(folder.absolute())!r}"
+    checks.require(usable, "RECON_RECORDINGS must name a folder with recordings", looked)
     return folder

@@ -1,4 +1,4 @@
-"""The tests run the quick profile on synthesised recordings, notebooks included."""
+"""The tests run the quick profile on the recordings that ship, notebooks included."""
 
 import os
 
@@ -16,3 +16,10 @@ os.environ["MPLBACKEND"] = "agg"
 def recordings_folder():
     """What RECON_RECORDINGS named, for the one test that scores on the digits themselves."""
     return RECORDINGS
+
+
+def pytest_collection_modifyitems(items):
+    """The cells of the notebooks belong together, and take long."""
+    for item in items:
+        if item.path.suffix == ".ipynb":
+            item.add_marker(pytest.mark.slow)

@@ -11,7 +11,11 @@ CORRUPTORS = {
     "gaussian per waveform": lambda x, seed: corruptors.add_gaussian_noise(
         x, tf.fill([tf.shape(x)[0]], 0.1), seed=seed
     ),
+    "tilted": lambda x, seed: corruptors.add_gaussian_noise(x, 0.1, seed=seed, tilt=-6.0),
     "impulse": lambda x, seed: corruptors.add_impulse_noise(x, 0.5, 0.1, seed=seed),
+    "click": lambda x, seed: corruptors.add_impulse_noise(
+        x, 0.5, 0.1, seed=seed, impulse_size=(0.05, 1), impulse_length=(1, 9)
+    ),
     "hold": lambda x, seed: corruptors.sample_and_hold(x, 3),
     "hold per waveform": lambda x, seed: corruptors.sample_and_hold(
         x, 2 + tf.range(tf.shape(x)[0]) % 3
@@ -43,7 +47,7 @@ def test_a_neutral_argument_is_the_identity(name):
     np.testing.assert_array_equal(NEUTRAL[name](tf.constant(WAVES)).numpy(), WAVES)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "impulse"])
+@pytest.mark.parametrize("name", ["gaussian", "tilted", "impulse", "click"])
 def test_equal_seeds_give_equal_damage_and_other_seeds_other(name):
     first, again, other = (
         CORRUPTORS[name](WAVES, seed).numpy() for seed in ((1, 2), (1, 2), (3, 2))
@@ -68,6 +72,44 @@ def test_gaussian_noise_has_each_waveforms_own_deviation():
     assert abs(np.corrcoef(noise)[0, 1]) < 5 / np.sqrt(40_000)  # waveforms do not share noise
     lag_one = np.mean(noise[2, 1:] * noise[2, :-1]) / noise[2].var()
     assert abs(lag_one) < 5 / np.sqrt(40_000)  # white
+
+
+def test_tilted_noise_has_the_slope_and_the_deviation_that_were_asked_for():
+    tilt = tf.constant([-6.0, 0.0, 3.0])
+    silence = tf.zeros([3, 2**17])
+    noise = corruptors.add_gaussian_noise(silence, 0.2, seed=(1, 2), tilt=tilt).numpy()
+    np.testing.assert_allclose(noise.std(axis=1), 0.2, rtol=0.02)
+    power = np.abs(np.fft.rfft(noise)) ** 2
+    octaves = [power[:, 2**k : 2 ** (k + 1)].mean(axis=1) for k in range(11, 16)]
+    slopes = np.diff(10 * np.log10(octaves), axis=0)
+    np.testing.assert_allclose(slopes, np.tile(tilt, (4, 1)), atol=0.3)
+
+
+def test_clicks_start_where_impulses_hit_and_have_their_size_and_length():
+    silence = tf.zeros([4, 2**16])
+    hits = corruptors.add_impulse_noise(silence, 1e-3, 0.5, seed=(1, 2)).numpy()
+    how = {"impulse_size": (0.05, 1), "impulse_length": (1, 16)}
+    clicks = corruptors.add_impulse_noise(silence, 1e-3, 0.5, seed=(1, 2), **how).numpy()
+    rows, places = np.nonzero(hits)
+    alone = np.diff(np.append(places, 2**20)) > 16
+    rows, places = rows[alone & (places < 65_000)], places[alone & (places < 65_000)]
+    size = clicks[rows, places] / hits[rows, places]
+    assert ((size > 0.049) & (size <= 1.0001)).all()
+    assert np.log(size).mean() == pytest.approx(np.log(0.05) / 2, abs=0.2)
+    shapes = clicks[rows[:, None], places[:, None] + np.arange(17)]
+    assert np.abs(shapes[:, 16]).max() < 1e-6
+    lengths = 16 - np.argmax(np.abs(shapes[:, 15::-1]) > 1e-6, axis=1)
+    assert set(lengths) == set(range(1, 17))
+    before = clicks[rows, np.maximum(places - 17, 0)]
+    assert np.count_nonzero(before) < 0.1 * len(before)
+
+
+def test_each_kind_of_damage_is_drawn_as_often_as_its_share():
+    silence = tf.zeros([4_000, 8])
+    kinds = {(lambda clean, seed, i=i: clean + i): share for i, share in ((1, 3), (2, 1))}
+    drawn = corruptors.either(kinds)(silence, tf.constant([1, 2])).numpy()
+    np.testing.assert_array_equal(drawn, np.tile(drawn[:, :1], (1, 8)))
+    assert (drawn[:, 0] == 2).mean() == pytest.approx(0.25, abs=0.03)
 
 
 def test_impulses_hit_at_each_waveforms_own_rate_with_even_signs():

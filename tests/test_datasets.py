@@ -176,3 +176,33 @@ def test_crops_of_nothing_are_refused(wrong):
     arguments = {"recordings": TONES, "batch_size": 4, "seed": 1, "n_samples": 8} | wrong
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must "):
         datasets.crops(**arguments, damage=corruptors.hold(1))
+
+
+def test_a_source_is_drawn_by_its_weight_then_a_recording_of_it():
+    values = {"a/x": 0.1, "a/y": 0.2, "b/x": 0.3, "c/x": 0.4}
+    recordings = {name: np.full(50, value, np.float32) for name, value in values.items()}
+    pipeline = datasets.crops(
+        recordings, 64, seed=1, n_samples=8, damage=corruptors.hold(1), weights={"a": 1, "b": 3}
+    )
+    _, clean = datasets.take(pipeline, 4_096)
+    drawn, counts = np.unique(np.round(np.abs(clean[:, 0, 0]), 2), return_counts=True)
+    np.testing.assert_allclose(drawn, [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(counts / 4_096, [0.125, 0.125, 0.75], atol=0.03)
+
+
+def test_the_gain_of_a_crop_is_drawn_in_its_logarithm():
+    recordings = {"a": np.ones(50, np.float32)}
+    pipeline = datasets.crops(
+        recordings, 64, seed=1, n_samples=8, damage=corruptors.hold(1), gain=(0.25, 1.0)
+    )
+    gains = np.abs(datasets.take(pipeline, 2_048)[1][:, 0, 0])
+    assert 0.25 <= gains.min() < 0.26 < 0.98 < gains.max() <= 1
+    assert np.log2(gains).mean() == pytest.approx(-1, abs=0.05)
+
+
+@pytest.mark.parametrize("weights", [{"nobody": 1}, {"a": -1}, {"a": "much"}])
+def test_weights_that_are_none_are_named(weights):
+    recordings = {"a/x": np.ones(50, np.float32)}
+    how = {"seed": 1, "n_samples": 8, "damage": corruptors.hold(1)}
+    with pytest.raises(ValueError, match="^weights"):
+        datasets.crops(recordings, 4, **how, weights=weights)

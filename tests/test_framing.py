@@ -210,7 +210,8 @@ tf.config.threading.set_inter_op_parallelism_threads(threads)
 from tolerance import rounding
 from recon import framing, models
 signal = np.random.default_rng(0).normal(size=5_000).astype(np.float32)
-for network in (models.unet(stem=4, channels=(8, 12)), models.denoiser(channels=8)):
+gains = ((64, 4, (1, 2)),)
+for network in (models.unet(stem=4, channels=(8, 12)), models.denoiser(channels=8, gains=gains)):
     whole = np.asarray(network(signal[None, :, None]))[0, :, 0]
     for chunk_length in (97, 1_000):
         joined = framing.restore(network, signal, chunk_length=chunk_length)

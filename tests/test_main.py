@@ -116,7 +116,7 @@ def test_the_shortest_files_keep_their_length(n_samples):
 def test_another_sample_rate_is_refused_with_both_rates_named(capsys):
     soundfile.write("in.wav", noise(1_000), 44_100)
     assert_refused(
-        capsys, says="sample_rate must be the network's, 8000 Hz, or resample=True, got 44100 Hz"
+        capsys, says="sample_rate must be the network's, 8,000 Hz, or resample=True, got 44100 Hz"
     )
 
 
@@ -164,6 +164,63 @@ def test_an_existing_output_is_replaced_on_request_only(capsys):
     assert_refused(capsys, says="output must not exist, got 'out.wav'")
     assert run("model.keras", "in.wav", "out.wav", "--overwrite") == 0
     assert soundfile.info("out.wav").frames == 13_000
+
+
+def test_a_link_stays_one_and_the_mode_of_a_file_stays(capsys):
+    Path("real.wav").write_bytes(b"old")
+    Path("real.wav").chmod(0o640)
+    Path("link.wav").symlink_to("real.wav")
+    assert run("model.keras", "in.wav", "link.wav", "--overwrite") == 0
+    assert Path("link.wav").is_symlink()
+    assert soundfile.info("real.wav").frames == 13_000
+    assert Path("real.wav").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "ogg", "aiff"])
+def test_tags_are_kept(format):
+    with soundfile.SoundFile(f"tagged.{format}", "w", 8_000, 1) as file:
+        file.title, file.artist = "Étude", "Nobody"
+        file.write(noise(1_000))
+    assert run("model.keras", f"tagged.{format}", f"out.{format}") == 0
+    with soundfile.SoundFile(f"out.{format}") as file:
+        assert (file.title, file.artist) == ("Étude", "Nobody")
+
+
+def test_markers_that_are_lost_are_mentioned(capsys):
+    cue = struct.pack("<IIII4sIII", 1, 1, 100, 100, b"data", 0, 0, 100)[0:4]
+    cue += struct.pack("<II4sIII", 1, 100, b"data", 0, 0, 100)
+    content = wav(data=b"ab" * 500) + b"cue " + struct.pack("<I", len(cue)) + cue
+    Path("cued.wav").write_bytes(content[:4] + struct.pack("<I", len(content) - 8) + content[8:])
+    assert run("model.keras", "cued.wav", "out.wav") == 0
+    assert "its markers are not kept" in capsys.readouterr().out
+    assert run("model.keras", "in.wav", "out2.wav") == 0
+    assert "markers" not in capsys.readouterr().out
+
+
+def test_more_than_a_wav_file_holds_becomes_rf64_and_is_known_beforehand(monkeypatch, capsys):
+    monkeypatch.setattr(audio, "LARGEST", 10_000)
+    assert run("model.keras", "in.wav", "out.wav") == 0
+    assert soundfile.info("out.wav").format == "RF64"
+    assert soundfile.info("out.wav").frames == 13_000
+    capsys.readouterr()
+    assert_refused(capsys, output="out.aiff", says="output must be of a format that holds")
+
+
+def test_pipes_and_devices_are_no_files(capsys):
+    os.mkfifo("pipe.wav")
+    for name in ("pipe.wav", "/dev/stdin"):
+        assert_refused(capsys, "model.keras", name, "out.wav", says="input must be an audio file")
+    for name in ("pipe.wav", "/dev/null"):
+        assert_refused(capsys, "model.keras", "in.wav", name, says="output must be a file")
+    assert_refused(capsys, "model.keras", "-", "out.wav", says="input must be an audio file")
+    assert_refused(capsys, "model.keras", "in.wav", "-", says="output must ")
+
+
+def test_a_format_that_no_one_reads_here_is_said_to_need_converting(capsys):
+    Path("song.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(500))
+    assert_refused(capsys, "model.keras", "song.m4a", "out.wav", says="input must be a file to rea")
+    run("model.keras", "song.m4a", "out.wav")
+    assert "ffmpeg" in capsys.readouterr().err
 
 
 def wav(channels=1, bits=16, data=b"", size=None, riff=None):
@@ -235,7 +292,10 @@ def test_paths_that_lead_nowhere_are_refused(capsys):
     refused = [
         (("model.keras", "none.wav", "out.wav"), "input must be an audio file, got 'none.wav'"),
         (("model.keras", "sub", "out.wav"), "input must be an audio file, got 'sub': a folder"),
-        (("model.keras", "in.wav", "no/out.wav"), "output must be a file to write, got 'no/out"),
+        (
+            ("model.keras", "in.wav", "no/out.wav"),
+            "output must lie in a folder that exists, got 'no/out",
+        ),
         (("model.keras", "in.wav", "/proc/out.wav"), "output must be a file to write, got '/proc/"),
         (("model.keras", "in.wav", "in.wav"), "output must not be the input, got 'in.wav'"),
         (("model.keras", "in.wav", "sub/../in.wav", "--overwrite"), "output must not be the input"),
@@ -395,6 +455,15 @@ def test_several_recordings_go_into_a_folder_in_one_process(capsys):
     for name in ("a.wav", "b.flac"):
         assert soundfile.info(f"all/{name}").frames == 3_000
     assert_refused(capsys, "model.keras", "a.wav", "b.flac", "out.wav", says="output must be a fol")
+
+
+def test_recordings_are_upsampled_from_the_command_line(capsys):
+    assert command.main(["upsample", "in.wav", "out.wav", "--factor", "2"]) == 0
+    assert capsys.readouterr().out == "out.wav: 1.6 s restored\n"
+    assert soundfile.info("out.wav").samplerate == 16_000
+    assert command.main(["upsample", "in.wav", "no.wav", "--factor", "3"]) == 1
+    assert capsys.readouterr().err.startswith("recon: factor must be one of 2, 4, 6, got 3")
+    assert not Path("no.wav").exists()
 
 
 def test_the_networks_are_listed(capsys):

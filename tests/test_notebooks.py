@@ -227,7 +227,7 @@ def test_every_number_that_a_text_quotes_stands_in_a_record():
     records = record.load()
     texts = {path.name: (path.read_text(), records) for path in PAGES}
     for name, own in record.NOTEBOOKS.items():
-        kept = {key: records[key] for key in (own, "recordings")}
+        kept = {own: records[own]}
         texts[name] = "\n\n".join(sources(name, "markdown")), kept
         known = numbers(kept)
         assert sum(is_recorded(f"{x / 100}", known) for x in range(3000)) < 600  # it can tell

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/long_files.py
 
-Synthesises 48 kHz stereo files of 1, 10 and 60 minutes, restores each with the network for hiss in
-speech, the rate converted on the way, in a process of its own, and writes peak memory and seconds
+Synthesises 48 kHz stereo files of 1, 10 and 60 minutes, restores each in a
+process of its own, and writes peak memory and seconds
 to docs/results/long_files.json.
 """
 
@@ -21,7 +21,7 @@ import soundfile
 ROOT = Path(__file__).resolve().parents[2]
 RATE, CHANNELS = 48_000, 2
 MINUTES = [1, 10, 60]
-RUN = [sys.executable, "-m", "recon", "restore", "--network", "speech_denoise_8k", "--resample"]
+RUN = [sys.executable, "-m", "recon", "restore"]
 
 
 def synthesise(path, minutes):

@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import keras  # noqa: E402
+import networks  # noqa: E402
 import numpy as np  # noqa: E402
-import speech  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from benchmarks import estimator  # noqa: E402
 from record import rounded  # noqa: E402
@@ -29,7 +29,16 @@ from tensorflow.python.framework.convert_to_constants import (  # noqa: E402
     convert_variables_to_constants_v2,
 )
 
-from recon import baselines, datasets, evaluation, metrics, models, signals, training  # noqa: E402
+from recon import (  # noqa: E402
+    audio,
+    baselines,
+    datasets,
+    evaluation,
+    metrics,
+    models,
+    signals,
+    training,
+)
 
 RESULTS = ROOT / "docs" / "results" / "performance.json"
 BATCH, N_SAMPLES = 256, 256  # of the generators
@@ -108,9 +117,10 @@ def generators():
 
 
 def crops(damage):
-    """Crops as the networks for speech train on, of synthesised notes."""
-    notes = dict(enumerate(signals.notes(60, 8_000, 8_000, (0, 4)).numpy()))
-    return datasets.crops(notes, speech.BATCH_SIZE, seed=1, n_samples=1_024, damage=damage)
+    """Crops as the networks for recordings train on, of the recordings that ship."""
+    recordings, rate = audio.load(ROOT / "recon" / "recordings")
+    how = {"n_samples": 4_096, "damage": damage(rate)}
+    return datasets.crops(recordings, networks.BATCH_SIZE, seed=1, **how)
 
 
 NETWORKS = {  # name: (builder, pipeline, XLA)
@@ -127,10 +137,8 @@ NETWORKS = {  # name: (builder, pipeline, XLA)
     "unrolled": (models.unrolled, lambda: datasets.noise_reduction(128, seed=1), False),
     "mixture": (models.mixture, lambda: datasets.inverse_quantization(64, seed=1), False),
 }
-for name, build in speech.BUILD.items():
-    data = partial(crops, speech.DAMAGE[name])
-    NETWORKS[name] = build, data, speech.OPTIONS[name].get("jit_compile", False)
-AT_FIRST = {"channels": 48, "dilations": (1, 2, 4, 8, 16, 32) * 2}  # before speed was looked at
+for name, network in networks.NETWORKS.items():
+    NETWORKS[name] = network["build"], partial(crops, network["data"]["damage"]), False
 
 
 def operations(model, shape):
@@ -196,26 +204,6 @@ def fit(model, data, count):
     started = time.perf_counter()
     model.fit(data, steps_per_epoch=count, shuffle=False, verbose=0)
     return (time.perf_counter() - started) / count
-
-
-def at_first():
-    """A training step of each network for speech beside one of the shape that it had at first.
-
-    In turns; the fastest of each, as whatever else the machine does only ever adds to a time.
-    """
-    rows = {}
-    for name, build in speech.BUILD.items():
-        slow = AT_FIRST if "denoise" in name else AT_FIRST | {"position": 4}
-        shapes = [build(), build(**slow)]
-        for model in shapes:
-            model.compile(keras.optimizers.Adam(1e-4), LOG, jit_compile=False)
-        batch = tf.data.Dataset.from_tensors(next(iter(crops(speech.DAMAGE[name])))).repeat()
-        turns = np.array([[fit(model, batch, 30) for model in shapes] for _ in range(16)][1:])
-        now, before = 1e3 * turns.min(axis=0)
-        spread = float(np.ptp(turns[:, 0]) / np.median(turns[:, 0]))
-        rows[name] = {"step_ms": now, "at_first_ms": before, "times_as_fast": before / now}
-        rows[name] = {key: float(value) for key, value in rows[name].items()} | {"spread": spread}
-    return rows
 
 
 def steps():
@@ -295,26 +283,26 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 from recon import framing, models
 network = models.load(sys.argv[1])
-signal = np.random.default_rng(1).uniform(-1, 1, 120 * 8_000).astype(np.float32)
+signal = np.random.default_rng(1).uniform(-1, 1, 60 * 48_000).astype(np.float32)
 seconds = []
 for _ in range(4):
     started = time.perf_counter()
     framing.restore(network, signal, chunk_length=2**16)
     seconds.append(time.perf_counter() - started)
-print(120 / np.median(seconds[1:]))
+print(60 / np.median(seconds[1:]))
 """
 
 
 def times_real_time(path):
-    """Seconds of sound at 8 kHz that a network restores in a second, on one core, block by block
+    """Seconds of sound at 48 kHz that a network restores in a second, on one core, block by block
     as the command line does: the median of three runs."""
     command = [sys.executable, "-c", ONE_CORE, str(path)]
     return float(subprocess.run(command, capture_output=True, check=True, cwd=ROOT).stdout)
 
 
 def restoration():
-    """How many seconds of sound each network for speech restores in a second, on one core."""
-    weights = {name: ROOT / "recon" / "weights" / f"{name}.keras" for name in speech.BUILD}
+    """How many seconds of sound each network for recordings restores in a second, on one core."""
+    weights = {name: ROOT / "recon" / "weights" / f"{name}.keras" for name in networks.NETWORKS}
     return {name: {"times_real_time": times_real_time(path)} for name, path in weights.items()}
 
 
@@ -331,9 +319,7 @@ def backends():
     return rows
 
 
-PARTS = {
-    part.__name__: part for part in (generators, steps, at_first, limit, restoration, backends)
-}
+PARTS = {part.__name__: part for part in (generators, steps, limit, restoration, backends)}
 
 
 def machine():
