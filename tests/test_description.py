@@ -41,6 +41,7 @@ def with_error(estimate, clean):
 PHASES = ("constant", "circle", "partial")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", range(12))
 def test_noise_of_any_description_has_the_predicted_error_and_no_estimate_beats_the_bound(draw):
     random, phase = np.random.default_rng(draw), PHASES[draw % 3]
@@ -142,6 +143,7 @@ def first_batch(task):
     return next(iter(getattr(datasets, task)(64, seed=1, **SIGNAL, **DAMAGES[task])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "name", "value", "error", "bound"),
     [(task, *change) for task, changes in CHANGES.items() for change in changes],

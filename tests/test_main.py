@@ -414,6 +414,7 @@ def test_an_interrupt_leaves_nothing_behind_and_the_old_output_as_it_was(monkeyp
     assert Path("out.wav").read_bytes() == b"precious"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_from_outside_leaves_nothing_behind(number, request):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
@@ -432,6 +433,7 @@ def test_a_signal_from_outside_leaves_nothing_behind(number, request):
     assert sorted(p.name for p in Path().iterdir()) == ["in.wav", "long.wav", "model.keras"]
 
 
+@pytest.mark.slow
 def test_the_example_in_the_help_works_as_typed(folder):
     """In a fresh interpreter, in any folder; quiet, and the network's own result."""
     _, *arguments = shlex.split(command.EXAMPLE.splitlines()[1].strip())
@@ -474,6 +476,7 @@ def test_the_networks_are_listed(capsys):
         assert card["licence"] in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", ["ascii", "cp1252"])
 def test_a_console_that_knows_few_signs_stops_nothing(stream):
     soundfile.write("音.wav", noise(3_000), 8_000)

@@ -147,6 +147,7 @@ def test_a_hold_is_not_resampled(restorer):
         recon.restore(held, 500, network=restorer, resample=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(0,), (1,), (999,), (999, 2)])
 @pytest.mark.parametrize("factor", [2, 4, 6])
 def test_an_upsampled_recording_keeps_its_samples_and_is_as_many_times_as_long(shape, factor):
@@ -189,6 +190,7 @@ def test_the_cards_are_a_table():
     assert all(f"| {name} |" in text for name in cards)
 
 
+@pytest.mark.slow
 def test_a_network_that_ships_knows_what_its_card_says():
     for name, card in recon.networks().items():
         network = recon.load(name)

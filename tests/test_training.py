@@ -137,6 +137,7 @@ def test_fitting_lowers_the_validation_error_and_leaves_a_record(whole):
     assert all(re.fullmatch(r"small.keras(\.[0-9a-f]+\.state)?", name) for name in names)
 
 
+@pytest.mark.slow
 @kinds
 def test_the_model_holds_its_best_weights_as_does_the_file(tmp_path, kind):
     worse = keras.optimizers.schedules.PiecewiseConstantDecay([20], [1e-2, 1.0])
@@ -158,6 +159,7 @@ def test_an_average_of_the_weights_is_not_the_weights(tmp_path, whole):
     assert one["validation_mse"] != two["validation_mse"]
 
 
+@pytest.mark.slow
 def test_each_seed_is_the_run_that_it_would_be_alone(tmp_path, whole):
     networks, records = training.fit_seeds(
         unseeded,
@@ -172,6 +174,7 @@ def test_each_seed_is_the_run_that_it_would_be_alone(tmp_path, whole):
     assert records[1]["loss"] == whole["plain"][1]["loss"] != records[0]["loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [41, np.int64(43), 3.0, 1])
 def test_any_number_of_steps_is_that_number(tmp_path, steps):
     count = Steps()
@@ -180,6 +183,7 @@ def test_any_number_of_steps_is_that_number(tmp_path, steps):
     assert len(record["validation_mse"]) <= 4
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*lambda")
 @pytest.mark.parametrize(
     "settings",
@@ -199,6 +203,7 @@ def test_settings_may_come_as_keras_and_numpy_have_them(tmp_path, settings):
     assert rounds_found(tmp_path / "small.keras", **settings) is None
 
 
+@pytest.mark.slow
 @kinds
 @pytest.mark.parametrize("again", ["the same object", "an object made alike"])
 def test_an_interrupted_run_goes_on_and_ends_bit_equal(tmp_path, whole, kind, again):
@@ -242,6 +247,7 @@ def test_a_finished_run_is_found_without_a_step_until_its_state_is_gone(whole, k
     state.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*lambda")
 @pytest.mark.parametrize(
     "change",
@@ -309,6 +315,7 @@ class NotANumber(keras.callbacks.Callback):
             self.model.set_weights([weight * np.nan for weight in self.model.get_weights()])
 
 
+@pytest.mark.slow
 @kinds
 @pytest.mark.parametrize("at", [5, 25])
 def test_a_loss_that_is_no_longer_finite_ends_the_run_with_the_best_so_far(
@@ -325,6 +332,7 @@ def test_a_loss_that_is_no_longer_finite_ends_the_run_with_the_best_so_far(
         assert error(holder) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 9], ids=["the same", "another"])
 def test_two_runs_to_one_path_do_not_harm_each_other(tmp_path, whole, seed):
     path, inner = tmp_path / "small.keras", {}

@@ -55,6 +55,7 @@ def test_networks_lead_on_every_row_of_the_published_comparison():
                 assert scores.pop("network") > max(scores.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CARDS)
 def test_a_shipped_network_is_small_and_joins_exactly(name):
     assert (WEIGHTS / f"{name}.keras").stat().st_size < 1.5e6
@@ -69,6 +70,7 @@ def test_a_shipped_network_is_small_and_joins_exactly(name):
 
 # Where the denoiser sees farthest is seen from a few of its 1,024 samples only: test_models looks
 # at a smaller one from all.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(CARDS) - {"denoise"}))
 def test_a_shipped_network_sees_as_far_as_it_declares(name):
     assert_receptive_field_is_as_declared(shipped(name))
