@@ -659,7 +659,7 @@ def _reach(node, inputs):
             written = np.arange(len(samples) * step)[:, None] + before
             read = written // step - np.arange(-(-span // step) + 1)
             tap = written - read * step
-            samples = _gathered(samples, block, read, (tap < span) & (tap % dilation == 0))
+            samples = _gathered(samples, block, read, tap < span)
         return _mixed(samples, _dependence(node, 0, slice(None), 4 * step)), block
     if isinstance(layer, SpectralGain):
         return _hops(layer, inputs)
