@@ -150,16 +150,16 @@ def crops(recordings, batch_size, *, seed, n_samples, damage, gain=(1.0, 1.0), w
         return block
 
     def clean(seed):
-        seeds = tf.random.split(seed, 5)
-        source = tf.random.stateless_categorical(logits, BLOCK, seeds[3])[0]
-        count = tf.gather(files.row_lengths(), source)
-        place = tf.random.stateless_uniform([BLOCK], seeds[0], dtype=tf.float64)
-        place = tf.cast(place * tf.cast(count, tf.float64), tf.int64)
-        which = tf.gather(files.values, tf.gather(files.row_starts(), source) + place)
+        seeds = tf.random.split(seed, 3)
+        other_seeds = tf.random.split(seeds[0], 2)
+        source = tf.random.stateless_categorical(logits, BLOCK, other_seeds[0])[0]
+        first, count = (tf.gather(x, source) for x in (files.row_starts(), files.row_lengths()))
+        draws = tf.random.stateless_uniform([BLOCK], seeds[0], None, None, tf.uint32)
+        which = tf.gather(files.values, first + tf.cast(draws, tf.int64) % count)
         places = tf.random.stateless_uniform([BLOCK], seeds[1], dtype=tf.float64)
         block = tf.numpy_function(cut, [which, places], tf.float32)
         sign = tf.cast(tf.random.stateless_uniform([BLOCK, 1], seeds[2]) < 0.5, tf.float32)
-        gains = signals.uniform("gain", gain, BLOCK, seeds[4], logarithmic=True)[:, None]
+        gains = signals.uniform("gain", gain, BLOCK, other_seeds[1], logarithmic=True)[:, None]
         return (2 * sign - 1) * gains * tf.ensure_shape(block, [BLOCK, n_samples])
 
     return _pipeline(batch_size, seed, clean, damage)
@@ -187,7 +187,8 @@ def _pipeline(batch_size, seed, draw, damage):
     blocks = tf.data.Dataset.counter().map(block, num_parallel_calls=tf.data.AUTOTUNE)
     # rebatch cuts blocks faster, but what it lays together of cuts has TensorFlow complain.
     whole = BLOCK % batch_size == 0
-    batches = blocks.rebatch(batch_size) if whole else blocks.unbatch().batch(batch_size)
+    cut = blocks.rebatch if whole else blocks.unbatch().batch
+    batches = cut(batch_size, drop_remainder=True)
     endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
     return batches.apply(endless).prefetch(tf.data.AUTOTUNE)
 

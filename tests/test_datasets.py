@@ -206,3 +206,9 @@ def test_weights_that_are_none_are_named(weights):
     how = {"seed": 1, "n_samples": 8, "damage": corruptors.hold(1)}
     with pytest.raises(ValueError, match="^weights"):
         datasets.crops(recordings, 4, **how, weights=weights)
+
+
+@pytest.mark.parametrize("batch_size", [16, 100, 512])
+def test_a_batch_has_its_size_before_it_is_drawn(batch_size):
+    pipeline = datasets.noise_reduction(batch_size, seed=1)
+    assert [spec.shape for spec in pipeline.element_spec] == [(batch_size, 256, 1)] * 2
