@@ -260,7 +260,8 @@ def _files(input, output, ready, mix, factor, progress, how):
     if exceeding:
         kept = "are kept as they are" if target.subtype in audio.UNBOUNDED else "were clipped"
         notes.append(f"{exceeding} samples exceed full scale and {kept}")
-    return f"{output}: {'; '.join(notes)}"
+    name = str(output) if str(output).isprintable() else repr(str(output))
+    return f"{name}: {'; '.join(notes)}"
 
 
 def _restored(network, blocks, sample_rate, shape, mix, factor):

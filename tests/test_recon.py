@@ -207,6 +207,13 @@ def test_files_are_restored_by_name(tmp_path, monkeypatch):
     np.testing.assert_allclose(soundfile.read("out.flac")[0], restored, atol=0.51 * 2**-15)
 
 
+def test_what_was_done_is_one_line_whatever_the_name(network, tmp_path):
+    soundfile.write(tmp_path / "in.wav", NOISY / 10, 8_000)
+    said = recon.restore_file(tmp_path / "in.wav", tmp_path / "a\nb.wav", network=network)
+    assert "\n" not in said
+    assert said.endswith("a\\nb.wav': 0.4 s restored")
+
+
 def test_a_format_that_does_not_hold_the_samples_gets_its_own_kind_and_it_is_said(tmp_path):
     soundfile.write(tmp_path / "in.wav", NOISY / 10, 8_000, subtype="FLOAT")
     said = recon.restore_file(tmp_path / "in.wav", tmp_path / "out.flac")
