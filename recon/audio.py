@@ -372,18 +372,3 @@ def split(recordings, *, test=None):
 def matches(name, patterns):
     """Whether the last part of a recording's name is like one of the patterns."""
     return any(fnmatch.fnmatch(name.rsplit("/")[-1], pattern) for pattern in patterns)
-
-
-def play(sounds, sample_rate):
-    """Show a player for each sound, all at one loudness: an amplitude of 2 is full volume.
-
-    Args:
-        sounds: {title: float array, any shape, played in order}.
-        sample_rate: Hz.
-    """
-    from IPython.display import Audio, display
-
-    for title, sound in sounds.items():
-        samples = np.clip(np.ravel(sound) / 2, -1, 1)
-        print(title)
-        display(Audio(samples, rate=sample_rate, normalize=False))

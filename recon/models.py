@@ -172,34 +172,53 @@ def encoder_decoder(
     return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
 
 
-def unet(*, stem=32, window=2, channels=(192, 256), front=0, name="unet", **about):
-    """A U-Net (Ronneberger, Fischer and Brox, 2015) on a strided stem.
+def unet(*, stem=32, window=2, channels=(192, 256), front=0, stages=1, name="unet", **about):
+    """A U-Net (Ronneberger, Fischer and Brox, 2015) on a strided stem, or several in a row.
 
     The stem turns every `stem` samples into one position at once, as a learned filter bank, and the
     last layer writes `stem` samples per position (sub-pixel, Shi et al., 2016). In between, nothing
-    runs at the full rate, where convolutions cost most and see least.
+    runs at the full rate, where convolutions cost most and see least. A further stage sees the
+    estimate so far and what it leaves over, and adds its correction.
 
     Args:
         stem: samples per position.
         window: positions that the stem's filters span.
         channels: per level, from the stem's rate to the bottleneck; each level halves the rate.
-        front: channels of a stage before the stem that corrects single samples at the full rate,
+        front: channels of a part before each stem that corrects single samples at the full rate,
             which a stem can only blur; 0 for none.
+        stages: U-Nets in a row.
         name, about: of the model, as in `Network`.
 
     Returns:
         Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
+    Source: Moliner and Välimäki, "A Two-Stage U-Net for High-Fidelity Denoising of Historical
+    Recordings", 2022, for two stages.
+
     >>> unet()(np.zeros([2, 100, 1])).shape
     TensorShape([2, 100, 1])
     """
     signal = keras.Input((None, 1))
-    x = signal
-    if front:  # [n_samples, 1] -> [n_samples, front] -> [n_samples, 1]
-        y = layers.Conv1D(front, 5, padding="same", activation="relu")(x)
-        y = layers.Conv1D(front, 5, padding="same", activation="relu")(y)
-        x = layers.Add()([x, layers.Conv1D(1, 5, padding="same")(y)])
-    # [n_samples, 1] -> [n_samples / stem, channels[0]]
+    estimate, seen = None, signal
+    for _ in range(stages):
+        cleaned = signal
+        if front:  # [n_samples, 1 or 3] -> [n_samples, front] -> [n_samples, 1]
+            y = layers.Conv1D(front, 5, padding="same", activation="relu")(seen)
+            y = layers.Conv1D(front, 5, padding="same", activation="relu")(y)
+            cleaned = layers.Add()([signal, layers.Conv1D(1, 5, padding="same")(y)])
+        if estimate is None:
+            estimate = _descent_and_ascent(cleaned, stem, window, channels)
+        else:
+            both = layers.Concatenate()([cleaned, estimate])
+            correction = _descent_and_ascent(both, stem, window, channels)
+            estimate = layers.Add()([estimate, correction])
+        seen = layers.Concatenate()([signal, estimate, layers.Subtract()([signal, estimate])])
+    return Network(signal, estimate, name, **about)
+
+
+def _descent_and_ascent(x, stem, window, channels):
+    """[n_samples, some] -> [n_samples, 1], through positions of `stem` samples."""
+    # [n_samples, some] -> [n_samples / stem, channels[0]]
     x = layers.Conv1D(channels[0], window * stem, strides=stem, padding="same", activation="relu")(
         x
     )
@@ -214,8 +233,7 @@ def unet(*, stem=32, window=2, channels=(192, 256), front=0, name="unet", **abou
         x = layers.Conv1D(skip.shape[-1], 3, padding="same", activation="relu")(x)
         x = _residual(x)
     x = layers.Conv1D(stem, 3, padding="same")(x)
-    x = layers.Reshape((-1, 1))(x)  # [n_samples / stem, stem] -> [n_samples, 1]
-    return Network(signal, x, name, **about)
+    return layers.Reshape((-1, 1))(x)  # [n_samples / stem, stem] -> [n_samples, 1]
 
 
 @keras.saving.register_keras_serializable(package="recon")
@@ -292,7 +310,7 @@ def _pointwise(channels, outputs=1, *, activation="relu", **last):
     return keras.Sequential([*hidden, layers.Dense(outputs, **last)])
 
 
-def unrolled(*, frame_length=256, steps=2, channels=16, name="unrolled", **about):
+def unrolled(*, frame_length=256, steps=1, channels=16, name="unrolled", **about):
     """Noise reduction as an unrolled iteration: small networks steer the half-steps.
 
     Spectral mask; then `steps` times: take out what the residual shows to be impulses, mask again.
@@ -346,16 +364,19 @@ class LinearExperts(layers.Layer):
         self.maps.build((None, None, knots))
 
     def call(self, frames):
-        knots = frames[..., :: self.hold_length]
-        answers = self.maps(knots)
+        answers = self.maps(frames[..., :: self.hold_length])
         if self.experts == 1:
             return answers
+        answers = ops.reshape(answers, (*ops.shape(answers)[:2], self.experts, self.outputs))
+        return ops.sum(self.choice(frames)[..., None] * answers, axis=-2)
+
+    def choice(self, frames):
+        """How much each map has to say, [batch, frames, experts], summing to 1."""
+        knots = frames[..., :: self.hold_length]
         shape = knots / (ops.max(ops.abs(knots), axis=-1, keepdims=True) + 1e-6)
         change = ops.abs(shape[..., 1:] - shape[..., :-1])
         changed = change / (change + 1e-4)  # 0 where a value is held, else almost 1
-        weights = self.gate(ops.concatenate([shape, changed], axis=-1))
-        answers = ops.reshape(answers, (*ops.shape(knots)[:2], self.experts, self.outputs))
-        return ops.sum(weights[..., None] * answers, axis=-2)
+        return self.gate(ops.concatenate([shape, changed], axis=-1))
 
 
 def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, name="mixture", **about):

@@ -150,25 +150,66 @@ def curves(x, series, *, xlabel, ylabel, marks=None, ax=None):
 
 
 def spectrograms(signals, sample_rate, *, ax=None):
-    """Power over time and frequency, one panel per signal, all on one scale of 80 dB.
+    """Power over time and frequency, one panel per signal, all on one scale of 80 dB, 5 a shade.
 
     Args:
         signals: {title: array [n_samples]}.
         sample_rate: Hz.
         ax: axes to draw into, one per signal; new ones if None.
     """
-    size = (2.9 * len(signals), 3)
+    size = (3.2 * len(signals) + 0.8, 3.6)
     figure, row = _axes(ax, 1, len(signals), sharex=True, sharey=True, size=size)
+    window = 2 ** round(np.log2(sample_rate / 30))  # samples, some 30 ms
     top = None
     for axes, (title, values) in zip(row, signals.items(), strict=True):
         spectrum, _, _, image = axes.specgram(
             values + 1e-9 * np.cos(np.arange(len(values))),  # digital silence has no logarithm
-            NFFT=256, noverlap=192, Fs=sample_rate / 1000, cmap="gray_r", scale="dB",
+            NFFT=window, noverlap=window * 3 // 4, Fs=sample_rate, scale="dB",
+            cmap=plt.get_cmap("magma", 16), interpolation="nearest",
         )  # fmt: skip
         top = 10 * np.log10(spectrum.max()) if top is None else top
         image.set_clim(top - 80, top)
-        axes.set(title=title, xlabel="time, ms")
+        axes.set(title=title, xlabel="time, s", ylabel="frequency, kHz")
+        axes.yaxis.set_major_formatter(lambda hz, _: f"{hz / 1000:g}")
+        axes.label_outer()
         axes.grid(False)
-    row[0].set_ylabel("frequency, kHz")
     figure.colorbar(image, ax=list(row), label="power density, dB")
+    return figure
+
+
+def maps(panels, x, y, *, xlabel, ylabel, label, ax=None):
+    """Numbers over two quantities, one panel per map, all on one scale.
+
+    Args:
+        panels: {title: array [len(y), len(x)]}.
+        x, y: arrays of the two quantities.
+        xlabel, ylabel, label: names and units, of the axes and of the numbers.
+        ax: axes to draw into, one per map; new ones if None.
+    """
+    size = (4.2 * len(panels) + 1, 3.6)
+    figure, row = _axes(ax, 1, len(panels), sharex=True, sharey=True, size=size)
+    low, high = (f([f(values) for values in panels.values()]) for f in (np.min, np.max))
+    for axes, (title, values) in zip(row, panels.items(), strict=True):
+        image = axes.pcolormesh(x, y, values, cmap="magma", vmin=low, vmax=high, shading="nearest")
+        axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        axes.label_outer()
+        axes.grid(False)
+    figure.colorbar(image, ax=list(row), label=label)
+    return figure
+
+
+def overview(panels, sounds, sample_rate, *, steps=()):
+    """An experiment at a glance: waveforms on the left, spectrograms of a recording on the right.
+
+    Args:
+        panels, steps: as in `waveforms`; the titles tell what is drawn.
+        sounds, sample_rate: as in `spectrograms`.
+    """
+    figure = plt.figure(figsize=(10, 1.3 * len(panels) + 0.8))
+    left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
+    rows = left.subplots(len(panels), 1, sharex=True, sharey=True)
+    waveforms(panels, steps=steps, ax=rows)
+    for axes in rows:
+        axes.get_legend().remove()
+    spectrograms(sounds, sample_rate, ax=right.subplots(len(sounds), 1, sharex=True, sharey=True))
     return figure

@@ -1,7 +1,8 @@
 """The only reader of the environment: how much work to do, and which recordings to use.
 
 RECON_PROFILE     full (default) or quick: the same code with smaller numbers
-RECON_RECORDINGS  a folder of recordings; unset, instruments are synthesised
+RECON_RECORDINGS  a folder of recordings; unset, those that ship
+RECON_STRICT      1 makes an error of a claim that does not hold, as the tests do
 RECON_STRATEGY    single (default) or mirrored: whether all devices of this machine train together
 """
 
@@ -60,16 +61,23 @@ def bar(share, stream):
 
 
 def recordings():
-    """The folder that RECON_RECORDINGS names as a Path, or None where it is unset or empty text.
+    """The folder that RECON_RECORDINGS names, or that of the recordings that ship; a Path.
 
     Raises:
         ValueError: if the folder is missing, not a folder, or holds no file.
     """
     name = os.environ.get("RECON_RECORDINGS")
     if not name:
-        return None
+        return Path(__file__).parent / "recordings"
     folder = Path(name).expanduser()
     usable = folder.is_dir() and any(path.is_file() for path in folder.rglob("*"))
     looked = f"{name!r}, looked for in {str(folder.absolute())!r}"
     checks.require(usable, "RECON_RECORDINGS must name a folder with recordings", looked)
     return folder
+
+
+def claim(text, holds):
+    """Say whether a result is as the text claims; under RECON_STRICT=1 it is an error if not."""
+    print("holds:" if holds else "DOES NOT HOLD:", text)
+    if not holds and os.environ.get("RECON_STRICT") == "1":
+        raise AssertionError(text)

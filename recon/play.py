@@ -1,0 +1,242 @@
+"""Something to hear and to move: players, and sliders over an experiment; first in both notebooks.
+
+What `sliders` moves is a function of numbers and texts that draws, restores and plays. It has all
+that it needs from its arguments, so that no cell of a notebook can break it.
+"""
+
+from functools import cache
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython import get_ipython
+from IPython.display import Audio, display
+
+import recon
+from recon import (
+    audio,
+    baselines,
+    corruptors,
+    datasets,
+    limits,
+    metrics,
+    plotting,
+    settings,
+    signals,
+)
+
+NOISE, HOLD = (  # the experiments, as the networks that ship know them
+    {key: value for key, value in pipeline.__kwdefaults__.items() if key != "seed"}
+    for pipeline in (datasets.noise_reduction, datasets.inverse_quantization)
+)
+FRAMES, SAMPLE_RATE = 32, 8000  # of an experiment, to listen to
+_load = cache(recon.load)
+
+
+def listen(sounds, sample_rate):
+    """Show a player for each sound, all at one loudness: an amplitude of 2 is full volume.
+
+    Args:
+        sounds: {title: float array, any shape, played in order}.
+        sample_rate: Hz.
+    """
+    players = []
+    for title, sound in sounds.items():
+        samples = np.clip(np.ravel(sound) / 2, -1, 1)
+        player = Audio(samples, rate=sample_rate, normalize=False)
+        players.append(f"<div>{title}<br>{player._repr_html_()}</div>")
+    text = " · ".join(sounds)
+    page = f'<div style="display: flex; flex-wrap: wrap; gap: 1em">{"".join(players)}</div>'
+    display({"text/html": page, "text/plain": f"players: {text}"}, raw=True)
+
+
+def sliders(function, **controls):
+    """Sliders that call a function anew when one is moved, where somebody is there to move them.
+
+    A program that executes a notebook gets what the function shows at its defaults instead.
+
+    Args:
+        function: of numbers or texts, all with defaults.
+        controls: for each of them (lowest, highest, step) or a list, as `ipywidgets.interactive`
+            takes them.
+    """
+    kernel = getattr(get_ipython(), "kernel", None)
+    request = kernel.get_parent() if kernel else {}
+    if not request.get("content", {}).get("allow_stdin"):  # nobody to ask
+        function()
+        return
+    box = ipywidgets.interactive(function, **controls)
+    for control in box.children[:-1]:
+        control.continuous_update = False
+        control.style.description_width = "initial"
+    display(box)
+
+
+def noise(
+    cycles=5.0, amplitude=0.8, phase=0.0, stddev=0.08, impulse_rate=0.02, impulse_amplitude=0.5,
+    *, network="noise_reduction",
+):  # fmt: skip
+    """A sinusoid in hiss and impulses, and what a network makes of it.
+
+    Frames follow each other without a break, each with noise of its own; the first is drawn.
+
+    Args:
+        cycles: per frame; not necessarily whole.
+        amplitude: linear, above 0.
+        phase: radians.
+        stddev: of the hiss, linear amplitude.
+        impulse_rate: probability per sample.
+        impulse_amplitude: what an impulse adds, with either sign.
+        network: as in `recon.load`.
+
+    Returns:
+        {"snr_db", "restored_snr_db", "gain_db", "to_limit_db"} over all frames.
+    """
+    n_samples, turns = NOISE["n_samples"], 2 * np.pi * cycles * np.arange(FRAMES)
+    alike = np.ones(FRAMES)
+    clean = signals.sinusoid(cycles * alike, amplitude * alike, phase + turns, n_samples)
+    damage = corruptors.noise(
+        stddev=(stddev, stddev),
+        impulse_rate=(impulse_rate, impulse_rate),
+        impulse_amplitude=impulse_amplitude,
+    )
+    corrupted = damage(clean, (0, 0)).numpy()
+    restored = np.asarray(_load(network)(corrupted[..., None]))[..., 0]
+    bound = limits.noise_bound(**NOISE | {"stddev": (stddev, stddev)})
+    found = _scores(clean.numpy(), corrupted, restored)
+    found["to_limit_db"] = _above(metrics.mse(clean, restored).mean(), bound)
+    title = (
+        f"restored: gain {found['gain_db']:.1f} dB, {found['to_limit_db']:.1f} dB from the limit"
+    )
+    _show(clean, {f"corrupted: {found['snr_db']:.1f} dB SNR": corrupted, f"restored: {title}": restored})
+    return found
+
+
+def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10, *, network="inverse_quantization"):
+    """A sinusoid held for some samples, and what a spline and a network make of it.
+
+    Args:
+        cycles, amplitude, phase, network: as in `noise`.
+        hold_length: samples per knot.
+
+    Returns:
+        {"snr_db", "spline_snr_db", "restored_snr_db", "gain_db"} over all frames.
+    """
+    n_samples, turns = HOLD["n_samples"], 2 * np.pi * cycles * np.arange(FRAMES)
+    alike = np.ones(FRAMES)
+    clean = signals.sinusoid(cycles * alike, amplitude * alike, phase + turns, n_samples)
+    held = corruptors.sample_and_hold(clean, hold_length).numpy()
+    restored = np.asarray(_load(network)(held[..., None]))[..., 0]
+    spline = baselines.spline(held[..., None], hold_length=hold_length)[..., 0]
+    found = _scores(clean.numpy(), held, restored)
+    found["spline_snr_db"] = _scores(clean.numpy(), held, spline)["restored_snr_db"]
+    first, last = HOLD["cycles"]
+    trained = phase == 0 and hold_length == HOLD["hold_length"] and first <= cycles <= last
+    if trained and cycles == round(cycles):
+        bound = limits.hold_bound(**HOLD)[round(cycles) - first]
+        limit = (
+            "the limit is the float's rounding" if bound == 0 else "nobody can know the amplitude"
+        )
+    else:
+        limit = "it was not trained on this"
+    panels = {
+        f"held: {found['snr_db']:.1f} dB SNR": held,
+        f"cubic spline: {found['spline_snr_db']:.1f} dB SNR": spline,
+        f"network: {found['restored_snr_db']:.1f} dB SNR; {limit}": restored,
+    }
+    _show(clean, panels, steps=1)
+    return found
+
+
+def _scores(clean, corrupted, restored):
+    """Of all frames together, laid end to end."""
+    clean, corrupted, restored = (np.ravel(signal) for signal in (clean, corrupted, restored))
+    return {
+        "snr_db": metrics.snr_db(clean, corrupted),
+        "restored_snr_db": metrics.snr_db(clean, restored),
+        "gain_db": metrics.gain_db(clean, corrupted, restored),
+    }
+
+
+def _above(error, bound):
+    with np.errstate(divide="ignore"):
+        return float(10 * (np.log10(error) - np.log10(bound))) if error > 0 else 0.0
+
+
+def _show(clean, panels, steps=0):
+    """The first frame of each, over the clean one, and all frames to listen to."""
+    labels = ["corrupted", *["network"] * (len(panels) - 1)]
+    if steps:
+        labels = ["held", "spline", "network"]
+    drawn = {
+        title: {"clean": clean[0], label: frames[0]}
+        for (title, frames), label in zip(panels.items(), labels, strict=True)
+    }
+    _display(plotting.waveforms(drawn, steps=labels[:steps]))
+    sounds = {title.partition(":")[0]: frames for title, frames in panels.items()}
+    listen(sounds | {"clean": clean}, SAMPLE_RATE)
+
+
+def recordings():
+    """Paths of the recordings to play with: those that ship, or in the folder that is named."""
+    paths = sorted(
+        settings.recordings().rglob("*"), reverse=True
+    )  # of those that ship, voices first
+    return [str(path) for path in paths if path.is_file()]
+
+
+def noisy_recording(
+    name=None, stddev=0.02, impulse_rate=0.002, impulse_amplitude=0.5, *, network="denoise"
+):
+    """A recording in hiss and impulses, and what a network makes of it: spectrograms and players.
+
+    Args:
+        name: path; None for the first of `recordings`.
+        stddev, impulse_rate, impulse_amplitude: as in `noise`, for a peak of 1.
+        network: as in `recon.load`.
+
+    Returns:
+        {"snr_db", "restored_snr_db", "gain_db"}.
+    """
+    damage = corruptors.noise(
+        stddev=(stddev, stddev),
+        impulse_rate=(impulse_rate, impulse_rate),
+        impulse_amplitude=impulse_amplitude,
+    )
+    return _recording(name, damage, network)
+
+
+def held_recording(name=None, hold_length=4):
+    """A recording held for some samples, and what the network for it makes of that.
+
+    Args:
+        name: as in `noisy_recording`.
+        hold_length: samples per knot, 2, 4 or 6.
+
+    Returns:
+        {"snr_db", "restored_snr_db", "gain_db"}.
+    """
+    return _recording(name, corruptors.hold(hold_length), f"hold_{hold_length}")
+
+
+def _recording(name, damage, network):
+    with audio.reading(name or recordings()[0]) as file:
+        sample_rate = file.samplerate
+        clean = file.read(dtype="float32", always_2d=True).mean(axis=1)
+    clean /= np.abs(clean).max() or 1.0
+    corrupted = np.asarray(damage(clean[None], (0, 0)))[0]
+    restored = recon.restore(corrupted, sample_rate, network=_load(network))
+    found = _scores(clean, corrupted, restored)
+    sounds = {
+        f"corrupted: {found['snr_db']:.1f} dB SNR": corrupted,
+        f"restored: {found['restored_snr_db']:.1f} dB SNR": restored,
+        "clean": clean,
+    }
+    _display(plotting.spectrograms(sounds, sample_rate))
+    listen({title.partition(":")[0]: sound for title, sound in sounds.items()}, sample_rate)
+    return found
+
+
+def _display(figure):
+    display(figure)
+    plt.close(figure)
