@@ -105,10 +105,9 @@ def noise(
     bound = limits.noise_bound(**NOISE | {"stddev": (stddev, stddev)})
     found = _scores(clean.numpy(), corrupted, restored)
     found["to_limit_db"] = _above(metrics.mse(clean, restored).mean(), bound)
-    title = (
-        f"restored: gain {found['gain_db']:.1f} dB, {found['to_limit_db']:.1f} dB from the limit"
-    )
-    _show(clean, {f"corrupted: {found['snr_db']:.1f} dB SNR": corrupted, f"restored: {title}": restored})
+    title = f"gain {found['gain_db']:.1f} dB, {found['to_limit_db']:.1f} dB from the limit"
+    before = f"corrupted: {found['snr_db']:.1f} dB SNR"
+    _show(clean, {before: corrupted, f"restored: {title}": restored})
     return found
 
 
@@ -134,9 +133,7 @@ def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10, *, network="inver
     trained = phase == 0 and hold_length == HOLD["hold_length"] and first <= cycles <= last
     if trained and cycles == round(cycles):
         bound = limits.hold_bound(**HOLD)[round(cycles) - first]
-        limit = (
-            "the limit is the float's rounding" if bound == 0 else "nobody can know the amplitude"
-        )
+        limit = "nobody can know the amplitude" if bound else "the knots tell it all"
     else:
         limit = "it was not trained on this"
     panels = {

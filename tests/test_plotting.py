@@ -24,6 +24,20 @@ FIGURES = {
         marks={"here": 1.5},
     ),
     "a spectrogram": lambda: plotting.spectrograms({"a": WAVE}, 8_000),
+    "maps": lambda: plotting.maps(
+        {"a": np.eye(2, 3), "b": -np.eye(2, 3)},
+        [1, 2, 3],
+        [4, 5],
+        xlabel="x, Hz",
+        ylabel="y, dB",
+        label="z, dB",
+    ),
+    "an overview": lambda: plotting.overview(
+        {"one": {"clean": WAVE}, "two": {"held": WAVE}},
+        {"a": WAVE, "b": WAVE},
+        8_000,
+        steps=["held"],
+    ),
     "spectrograms": lambda: plotting.spectrograms({"a": WAVE, "silence": 0 * WAVE}, 8_000),
 }
 

@@ -29,8 +29,8 @@ def test_one_device_trains_unless_the_environment_says_mirrored(monkeypatch):
         settings.strategy()
 
 
-def test_recordings_are_a_folder_or_none(monkeypatch, tmp_path):
-    assert settings.recordings() is None
+def test_recordings_are_a_folder_or_those_that_ship(monkeypatch, tmp_path):
+    assert list(settings.recordings().glob("*.flac"))
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a.wav").touch()
     monkeypatch.setenv("RECON_RECORDINGS", str(tmp_path))
@@ -60,7 +60,7 @@ def test_a_relative_folder_is_said_with_the_place_where_it_was_looked_for(monkey
 
 def test_an_empty_name_is_no_folder_and_a_tilde_is_home(monkeypatch, tmp_path):
     monkeypatch.setenv("RECON_RECORDINGS", "")
-    assert settings.recordings() is None
+    assert list(settings.recordings().glob("*.flac"))
     (tmp_path / "a.wav").touch()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("RECON_RECORDINGS", "~")
@@ -72,3 +72,14 @@ def test_a_bar_has_twenty_cells_in_signs_that_the_stream_can_show(encoding, sign
     stream = SimpleNamespace(encoding=encoding)
     for share, full in ((0, 0), (0.25, 5), (1, 20)):
         assert settings.bar(share, stream) == signs[0] * full + signs[1] * (20 - full)
+
+
+def test_a_claim_stops_a_run_only_where_it_is_asked_to(monkeypatch, capsys):
+    monkeypatch.setenv("RECON_STRICT", "1")
+    settings.claim("1 < 2", True)
+    with pytest.raises(AssertionError, match="2 < 1"):
+        settings.claim("2 < 1", False)
+    monkeypatch.delenv("RECON_STRICT")
+    settings.claim("2 < 1", False)
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["holds: 1 < 2", "DOES NOT HOLD: 2 < 1", "DOES NOT HOLD: 2 < 1"]
