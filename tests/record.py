@@ -237,6 +237,14 @@ def save_figures(stem):
             path.write_bytes(base64.b64decode(image))
 
 
+def minutes():
+    """How long the README's main command takes."""
+    noise, hold = (load()[name]["minutes"] for name in NOTEBOOKS.values())
+    return (
+        f"Both notebooks in place, figures included: {noise} and {hold} minutes on two CPU cores."
+    )
+
+
 def filled(text, name, content):
     """A text with what stands between its two markers replaced."""
     start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
@@ -255,7 +263,8 @@ def fill_notebook(stem):
 def fill_readme():
     """Put the tables between the README's markers."""
     path = ROOT / "README.md"
-    path.write_text(filled(path.read_text(), "results", readme_table()))
+    text = filled(path.read_text(), "results", readme_table())
+    path.write_text(filled(text, "minutes", minutes()))
 
 
 if __name__ == "__main__":
