@@ -6,7 +6,8 @@
 FOLDER is the one that tests/networks.py trained on; test/speech and test/music in it are measured,
 voices at 16 and 8 kHz, music at 44.1 kHz. Writes docs/results/recordings.json after every
 condition, and a card to recon/weights for each NAME, all four networks by default. N makes a
-shorter run, of N files at most, evenly spread. Settings are chosen on recordings that are held
+shorter run, of N files at most, evenly spread. docs/figures/recordings.png shows two of the
+recordings that ship. Settings are chosen on recordings that are held
 back for validation, and lags are taken out of the answers; the test files decide nothing.
 """
 
@@ -25,6 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+import matplotlib.pyplot as plt  # noqa: E402
 import networks  # noqa: E402
 import numpy as np  # noqa: E402
 import soxr  # noqa: E402
@@ -32,7 +34,7 @@ from record import rounded  # noqa: E402
 from scipy import signal  # noqa: E402
 
 import recon  # noqa: E402
-from recon import audio, baselines, corruptors, evaluation, metrics  # noqa: E402
+from recon import audio, baselines, corruptors, evaluation, metrics, plotting  # noqa: E402
 
 RESULTS = ROOT / "docs" / "results" / "recordings.json"
 WEIGHTS = ROOT / "recon" / "weights"
@@ -317,6 +319,25 @@ def denoising(network, folder, limit):
             yield group, condition, about | {"scores": evaluation.per_file(files)}
 
 
+def pictures(network):
+    """docs/figures/recordings.png: a voice and an instrument that ship, as on an old record."""
+    figure = plt.figure(figsize=(11, 7))
+    for row, name in zip(figure.subfigures(2, 1), ("voice-2136", "saxophone-eb2"), strict=True):
+        with audio.reading(ROOT / "recon" / "recordings" / f"{name}.flac") as file:
+            rate, clean = file.samplerate, file.read(dtype="float32")[None, :, None]
+        clean = clean / np.abs(clean).max()
+        damage = damages(rate)["old record"]
+        corrupted = evaluation.corrupted_as(damage, clean, 0, seed=networks.TEST_SEED)
+        found = {"old record": corrupted, "denoise": np.asarray(network(corrupted))}
+        titled = {
+            f"{what}: {metrics.snr_db(clean, estimate)[0]:.1f} dB SNR": estimate[0, :, 0]
+            for what, estimate in found.items()
+        }
+        titled |= {f"clean: {name}": clean[0, :, 0]}
+        plotting.spectrograms(titled, rate, ax=row.subplots(1, 3, sharex=True, sharey=True))
+    figure.savefig(ROOT / "docs" / "figures" / "recordings.png", dpi=100)
+
+
 def holding(network, folder, limit, hold_length):
     """Measure an interpolator: yields (group, condition, results)."""
     for group, (kind, rate) in GROUPS.items():
@@ -399,8 +420,10 @@ def main(folder, names, only, limit):
             print(f"skipped: {name} is not in recon/weights")
             continue
         network = recon.load(name)
-        measured = denoising(network, folder, limit)
-        if name != "denoise":
+        if name == "denoise":
+            pictures(network)
+            measured = denoising(network, folder, limit)
+        else:
             measured = holding(network, folder, limit, hold_length_of(name))
         results[name] = {}
         for group, condition, found in measured:
