@@ -133,8 +133,8 @@ def upsample(samples, factor):
 
 
 def restore_file(
-    input, output, *, network=NETWORK, mix=1.0, resample=False, subtype=None, overwrite=False,
-    progress=None,
+    input, output, *, network=NETWORK, mix=1.0, resample=False, partial=False, subtype=None,
+    overwrite=False, progress=None,
 ):  # fmt: skip
     """Restore a recording of any length from file to file, block by block, in bounded memory.
 
@@ -143,6 +143,7 @@ def restore_file(
     Args:
         input, output: paths; the suffix of the output decides the format.
         network, mix, resample: as in `restore`.
+        partial: whether an input that was cut short is restored as far as it goes.
         subtype: of the samples, if it shall differ, such as "FLOAT".
         overwrite: whether an existing output may be replaced.
         progress: called with the share that is done, after every block.
@@ -154,16 +155,20 @@ def restore_file(
         ValueError: naming the argument, the rule and the value; nothing is written then.
     """
     how = {"subtype": subtype, "overwrite": overwrite}
-    return _files(
-        input, output, lambda rate: _ready(network, rate, mix, resample), mix, 1, progress, how
-    )
+
+    def ready(rate):
+        return _ready(network, rate, mix, resample)
+
+    return _files(input, output, ready, mix, 1, partial, progress, how)
 
 
-def upsample_file(input, output, *, factor, subtype=None, overwrite=False, progress=None):
+def upsample_file(
+    input, output, *, factor, partial=False, subtype=None, overwrite=False, progress=None
+):
     """Write a recording at a multiple of its rate, block by block, in bounded memory.
 
     Args:
-        input, output, subtype, overwrite, progress: as in `restore_file`.
+        input, output, partial, subtype, overwrite, progress: as in `restore_file`.
         factor: as in `upsample`.
 
     Returns:
@@ -173,7 +178,11 @@ def upsample_file(input, output, *, factor, subtype=None, overwrite=False, progr
         ValueError: naming the argument, the rule and the value; nothing is written then.
     """
     how = {"subtype": subtype, "overwrite": overwrite}
-    return _files(input, output, lambda rate: _restorer(factor), 1.0, factor, progress, how)
+
+    def ready(rate):
+        return _restorer(factor)
+
+    return _files(input, output, ready, 1.0, factor, partial, progress, how)
 
 
 def _restorer(factor):
@@ -240,13 +249,13 @@ def _whole(network, samples, sample_rate, mix, factor):
     return np.concatenate(list(pieces)).reshape(-1, *signal.shape[1:])
 
 
-def _files(input, output, ready, mix, factor, progress, how):
+def _files(input, output, ready, mix, factor, partial, progress, how):
     """The same from file to file."""
     from recon import audio
 
     exceeding = done = 0
     with ExitStack() as files:
-        source = files.enter_context(audio.reading(input))
+        source = files.enter_context(audio.reading(input, partial=partial))
         rate, shape = source.samplerate, (source.frames, source.channels)
         network, size = ready(rate), max(BLOCK // source.channels, 4096)
         target = files.enter_context(audio.writing(output, source, factor=factor, **how))
@@ -256,7 +265,7 @@ def _files(input, output, ready, mix, factor, progress, how):
             done += len(piece)
             if progress:
                 progress(done / (factor * source.frames))
-        notes = [f"{source.frames / rate:.1f} s restored", *audio.lost(source, target, how)]
+        notes = [f"{audio.extent(source)} restored", *audio.lost(source, target, how)]
     if exceeding:
         kept = "are kept as they are" if target.subtype in audio.UNBOUNDED else "were clipped"
         notes.append(f"{exceeding} samples exceed full scale and {kept}")

@@ -40,6 +40,7 @@ def main(arguments=None):
         add("inputs", nargs="+", metavar="INPUT", help="recordings: WAV, FLAC, OGG, AIFF, ...")
         add("output", metavar="OUTPUT", help="file to write, or a folder for several")
         add("--float", action="store_true", help="write floats, which hold more than full scale")
+        add("--partial", action="store_true", help="take what is there of what was cut short")
         add("--overwrite", action="store_true", help="replace what exists")
     options = parser.parse_args(arguments)
     for stream in sys.stdout, sys.stderr:
@@ -65,7 +66,7 @@ def _run(options):
     into_folder = len(inputs) > 1 or output.is_dir()
     if into_folder and not output.is_dir():
         raise ValueError(f"output must be a folder for several inputs, got {str(output)!r}")
-    how = {"overwrite": options.overwrite, "progress": _progress}
+    how = {"overwrite": options.overwrite, "partial": options.partial, "progress": _progress}
     how["subtype"] = "FLOAT" if options.float else None
     if options.command == "upsample":
         run, how["factor"] = recon.upsample_file, options.factor

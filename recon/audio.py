@@ -2,44 +2,98 @@
 
 import fnmatch
 import hashlib
+import io
 import os
 import re
 import secrets
 import shutil
+import struct
 import tempfile
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
-from recon import checks
+from recon import checks, silence
 from recon.checks import require
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 BITS |= {f"ALAC_{bits}": bits for bits in (16, 20, 24, 32)}
 BYTES = {subtype: -(-bits // 8) for subtype, bits in BITS.items()} | {"FLOAT": 4, "DOUBLE": 8}
+BYTES |= {"ULAW": 1, "ALAW": 1}
 LARGEST = 2**32 - 2**16  # bytes of samples in a format that counts them in 32 bits
 SIZED = {"WAV", "WAVEX", "AIFF", "AU", "SVX", "NIST"}  # which are these
 # Of samples beyond full scale all others make something else: a step, or their opposite.
 UNBOUNDED = {"FLOAT", "DOUBLE", "VORBIS", "OPUS"}
 DIGITS = "*_[0-4].*"  # the test files of the Free Spoken Digit Dataset
 QUIET = 1e-4  # of full scale, the dither of 16 bits: what never leaves it is silence
-UNKNOWN = {0x7FFFF000, 0x80000000, 2**32 - 1}  # sizes that SoX, arecord and others write to a pipe
+# Sizes that SoX, arecord and others write to a pipe.
+UNKNOWN = {0x7FFFF000, 0x80000000, 2**32 - 1, 2**63 - 1, 2**64 - 1}
+ENDLESS = 2**63 - 1  # frames in a stream of FLAC
+# First bytes of a file: where its chunks begin, how each of them does, how many bytes its size
+# leaves out, of how many its place is a multiple, and the size that is said of no samples.
+CHUNKS = dict.fromkeys((b"RIFF", b"RF64"), (12, "<4sI", 8, 2, 0))
+CHUNKS |= {b"RIFX": (12, ">4sI", 8, 2, 0), b"FORM": (12, ">4sI", 8, 2, 8)}
+CHUNKS |= {b"caff": (8, ">4sQ", 12, 1, 4), b"riff": (40, "<4s12xQ", 0, 8, 24)}
 SHORTEST = 32  # samples of a recording to train on or to score: as many as a baseline looks at
 
 
+class _File(io.FileIO):
+    """A file some bytes of which are read as others."""
+
+    place, others = 0, b""
+
+    def readinto(self, buffer):
+        start = self.tell()
+        count = super().readinto(buffer)
+        for at, byte in enumerate(self.others, self.place - start):
+            if 0 <= at < count:
+                buffer[at : at + 1] = bytes([byte])
+        return count
+
+
+class _Recording(soundfile.SoundFile):
+    """A recording under its own name, of as many frames as were counted."""
+
+    name = count = whole = None
+    frames = property(lambda self: super().frames if self.count is None else self.count)
+
+    def seekable(self):  # else soundfile seeks after each block, which fails where a file is cut
+        return self.count is None and super().seekable()
+
+    def rewind(self):
+        """Open it once more: not every codec can go back."""
+        self.close()
+        source = super().name
+        if isinstance(source, _File):
+            source.seek(0)
+        super().__init__(source)
+
+    def counted(self):
+        """How many frames can be read, and whether these are all."""
+        said, self.count = self.frames, ENDLESS
+        count, block = 0, np.empty((4096, self.channels), np.float32)
+        with suppress(soundfile.SoundFileError):
+            while more := len(self.read(out=block)):
+                count += more
+            return count, said in (count, ENDLESS)
+        return self.tell(), False
+
+
 @contextmanager
-def reading(path):
-    """Open a recording of any format that libsndfile reads, whole and with samples in it.
+def reading(path, *, partial=False):
+    """Open a recording of any format that libsndfile reads, with samples in it.
 
     Args:
         path: of the file.
+        partial: whether it may have been cut short; it then ends where it was cut.
 
     Yields:
-        soundfile.SoundFile, with its samplerate, channels, frames, format and subtype.
+        soundfile.SoundFile, with its samplerate, channels, frames, format and subtype; `whole` are
+        the frames of which these are left, None where that is not known.
 
     Raises:
         ValueError: if it is missing, no audio, empty, or shorter than its own header says.
@@ -50,17 +104,71 @@ def reading(path):
         what = "a folder" if os.path.isdir(path) else "no file"
         what = what if os.path.exists(path) else "nothing there"
         raise ValueError(f"input must be an audio file, got {str(path)!r}: {what}")
-    with _reported("read", path, TypeError):  # that is how a file without a header is answered
-        file = soundfile.SoundFile(path)
-    with file:
+    with ExitStack() as files:
+        # A file without a header is answered with a TypeError.
+        with _reported("read", path, TypeError), silence():
+            raw = files.enter_context(_File(path))
+            place, number, said, there = _sizes(raw)
+            raw.seek(0)
+            unknown = said in UNKNOWN
+            beyond = there - (0 if unknown else said) >= 256 ** struct.calcsize(number)
+            require(
+                not beyond, "input must be of a format that holds 4 GiB or more", repr(str(path))
+            )
+            cut = said > there and not unknown
+            if cut or unknown:
+                raw.place, raw.others = place, struct.pack(number, max(there, 0))
+            file = files.enter_context(_Recording(raw if raw.others else _name(path)))
+            whole = round(file.frames * said / max(there, 1)) if cut else file.frames
+            if file.format == "OGG" and not _last_ogg_page(path)[5:6] >= b"\x04":
+                cut, whole = True, None  # the last page of a whole one has flag 4
+            if partial or file.frames == ENDLESS:
+                file.count, complete = file.counted()
+                cut |= not complete
+            whole = whole if cut else file.frames
+            file.name, file.whole = path, None if whole == ENDLESS else whole
         require(file.frames > 0, "input must hold at least one sample", f"none in {str(path)!r}")
-        # The size of the whole file may be wrong, that of a part that holds samples may not, unless
-        # it is what streams of unknown length say. The last page of a whole Ogg file has flag 4.
-        sizes = re.findall(r"^(?!RIFF).*?(\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
-        cut = any(int(there) < int(said) and int(said) not in UNKNOWN for said, there in sizes)
-        cut |= file.format == "OGG" and not _last_ogg_page(path)[5:6] >= b"\x04"
-        require(not cut, "input must be complete", f"{str(path)!r}, which was cut short")
+        found = f"{str(path)!r}, which was cut short"
+        require(partial or not cut, "input must be complete, or partial=True", found)
         yield file
+
+
+def _name(path):
+    """A path as the system has it, where soundfile takes text for nothing but UTF-8."""
+    return os.fsencode(path) if os.name == "posix" else path
+
+
+def _sizes(file):
+    """Where and how a file says how many bytes of samples it holds, how many, how many follow.
+
+    A file that says none and goes on, but not with chunks, was left so by a recorder that could not
+    end it, and says that it does not know.
+    """
+    magic, length = file.read(4), os.fstat(file.fileno()).st_size
+    if magic == b".snd":
+        start, said = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
+        return 8, ">I", said or 2**32 - 1, length - start
+    at, form, uncounted, step, empty = CHUNKS.get(magic, (length, "<4sI", 0, 1, 0))
+    width, wide, found = struct.calcsize(form), None, (0, "<I", 0, 0)
+    while at < length:
+        file.seek(at)
+        name, size = struct.unpack(form, file.read(width).ljust(width, b"\0"))
+        if not re.fullmatch(b"[ -~]{4}", name):
+            break
+        if name == b"ds64":
+            wide = at + 16
+        elif name in (b"data", b"SSND", b"BODY") and not found[0]:
+            place, number = at + width - struct.calcsize(form[-1]), form[0] + form[-1]
+            if wide:
+                place, number = wide, "<Q"
+                file.seek(place)
+                (size,) = struct.unpack(number, file.read(8).ljust(8, b"\0"))
+            found = place, number, size, length - at - uncounted
+            if size > empty:
+                return found
+        at += max(width, uncounted + size)
+        at += -at % step
+    return found if length <= at < length + step else (*found[:2], 2**32 - 1, found[3])
 
 
 def _last_ogg_page(path):
@@ -68,6 +176,15 @@ def _last_ogg_page(path):
         file.seek(-min(path.stat().st_size, 2**17), os.SEEK_END)  # a page is 65,307 bytes at most
         end = file.read()
     return end[end.rfind(b"OggS") :]
+
+
+def extent(file):
+    """How many seconds of a recording there are, of how many, in words."""
+    said = f"{file.frames / file.samplerate:.1f} s"
+    if file.whole is None:
+        return f"{said} of an unknown length"
+    missing = file.whole > file.frames
+    return f"{said} of {file.whole / file.samplerate:.1f} s" if missing else said
 
 
 def lost(source, target, how):
@@ -117,14 +234,15 @@ def blocks(file, block_length):
     Raises:
         ValueError: if there are fewer samples than the header says, or one is not finite.
     """
-    file.seek(0)
+    with _reported("read", file.name), silence():
+        file.rewind()
     for start in range(0, file.frames, block_length):
-        with _reported("read", file.name, AssertionError):
-            block = file.read(block_length, dtype="float32", always_2d=True)
-        found = f"{start + len(block)} samples of {file.frames} in {str(file.name)!r}"
-        require(
-            len(block) == min(block_length, file.frames - start), "input must be complete", found
-        )
+        block = np.empty((min(block_length, file.frames - start), file.channels), np.float32)
+        count, rule = 0, "input must be complete, or partial=True"
+        with _reported("read", file.name), suppress(soundfile.SoundFileError), silence():
+            count = len(file.read(out=block))
+        found = f"{start + count} samples of {file.frames} in {str(file.name)!r}"
+        require(count == len(block), rule, found)
         if not np.isfinite(block).all():
             frame, channel = np.argwhere(~np.isfinite(block))[0]
             found = f"{block[frame, channel]} at sample {start + frame} of channel {channel}"
@@ -195,16 +313,17 @@ def writing(path, source, *, factor=1, subtype=None, overwrite=False):
     apart = ("RAW", "SD2")  # no header, or one in a file of its own
     known = kind not in apart and kind in soundfile.available_formats()
     require(known, "output must end in the suffix of an audio format", repr(named))
-    if not asked and not soundfile.check_format(kind, subtype):
+    if not asked and not _holds(kind, subtype):
         subtype = soundfile.default_subtype(kind)
     rule = "output must be of a format that holds "
-    require(soundfile.check_format(kind, subtype), f"{rule}{subtype} samples", kind)
+    require(_holds(kind, subtype), f"{rule}{subtype} samples", kind)
     if subtype == "VORBIS":  # with more, libsndfile ends the process
         fits = factor * source.samplerate <= 200_000 and source.channels <= 255
         most = "a rate of at most 200,000 Hz and 255 channels"
         require(fits, f"output must have {most} in {kind}", repr(named))
     frames = factor * source.frames
-    if kind in SIZED and frames * source.channels * BYTES.get(subtype, 0) > LARGEST:
+    size = frames * source.channels * BYTES.get(subtype, 0)
+    if kind in SIZED and size > LARGEST:
         require(kind in ("WAV", "WAVEX"), f"{rule}more than 4 GiB", kind)
         kind = "RF64"  # a WAV file but for its size
     beside = path.with_name(f".recon-{secrets.token_hex(4)}.partial{path.suffix}")
@@ -214,17 +333,42 @@ def writing(path, source, *, factor=1, subtype=None, overwrite=False):
             open(beside, "xb").close()  # the system says best why it cannot be
             if there:
                 shutil.copymode(path, beside)
-            with soundfile.SoundFile(beside, "w", subtype=subtype, **about) as file:
+            with soundfile.SoundFile(_name(beside), "w", subtype=subtype, **about) as file:
                 for tag, text in source.copy_metadata().items():
                     setattr(file, tag, text)
                 yield file
-            complete = soundfile.info(beside).frames >= frames  # some codecs fill a last block
+            if kind == "AIFF" and size % 2:
+                _unpad(beside, frames, size)
+            found = soundfile.info(_name(beside)).frames
             rule = f"output must hold {frames} samples"
-            require(complete, rule, f"fewer in {named!r} (is the disk full?)")
+            require(found >= frames, rule, f"{found} in {named!r} (is the disk full?)")
+            fills = subtype not in BYTES  # some codecs fill a last block
+            require(found == frames or fills, rule, f"{found} of {subtype} in {kind}")
             os.replace(beside, path)
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def _holds(kind, subtype):
+    """Whether a format can be written; of MP3 within WAV, libsndfile says so, but it cannot."""
+    about = {"samplerate": 8_000, "channels": 1, "format": kind, "subtype": subtype}
+    with suppress(soundfile.SoundFileError):
+        if soundfile.check_format(kind, subtype):
+            soundfile.SoundFile(io.BytesIO(), "w", **about).close()
+            return True
+    return False
+
+
+def _unpad(path, frames, size):
+    """Say in an AIFF file what it holds; libsndfile counts the byte that makes its size even."""
+    with open(path, "r+b") as file:
+        place, number, *_ = _sizes(file)
+        file.seek(0)
+        counts = file.read(64).find(b"COMM") + 10
+        for at, count in ((place, size + 8), (counts, frames)):
+            file.seek(at)
+            file.write(struct.pack(number, count))
 
 
 def write(file, block):
@@ -263,33 +407,36 @@ def _reported(verb, path, *others):
         raise ValueError(f"{noun} must be a file to {verb}, got {str(path)!r}: {reason}") from error
 
 
-def load(folder, *, sample_rate=None):
+def load(folder, *, sample_rate=None, partial=False):
     """Read every recording in a folder and its subfolders, of any rate and channel count.
 
     Channels are averaged, each recording is scaled to a peak of 1, so that damage relative to full
     scale is the same for loud and quiet ones, and those of another rate are converted. What is
     skipped is said in a line each, and what is converted unless a rate was asked for. The samples
     go to a temporary file, at 4 bytes each, that is gone with the process: a corpus does not have
-    to fit in memory.
+    to fit in memory. Links are followed; what several lead to is read once.
 
     Args:
         folder: path of the folder.
         sample_rate: Hz, to convert to; None for the one that most recordings have.
+        partial: whether recordings that were cut short are taken as far as they go.
 
     Returns:
         ({name: float32 array [n_samples] on disk}, sample_rate_hz), names relative to the folder,
         sorted.
 
     Raises:
-        ValueError: if nothing in the folder can be used, or `sample_rate` is not above 0.
+        ValueError: if it is no folder, nothing in it can be used, or `sample_rate` is not above 0.
     """
+    is_folder = isinstance(folder, str | os.PathLike) and os.path.isdir(folder)
+    require(is_folder, "folder must be a folder", repr(folder))
     if sample_rate is not None:
         sample_rate = checks.number("sample_rate", sample_rate, low=1)
-    paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    rates, skipped, spans = {}, [], {}
+    paths, skipped = _files(folder)
+    rates, spans = {}, {}
     for path in paths:
         try:
-            with reading(path) as file:
+            with reading(path, partial=partial) as file:
                 rates[path] = file.samplerate
         except ValueError as reason:
             skipped.append(str(reason))
@@ -300,7 +447,7 @@ def load(folder, *, sample_rate=None):
         for path, rate in rates.items():
             start = store.tell()
             try:
-                peak = _store_mono(store, path, sample_rate)
+                peak = _store_mono(store, path, sample_rate, partial)
             except ValueError as reason:
                 skipped.append(str(reason))
                 store.seek(start)
@@ -318,10 +465,39 @@ def load(folder, *, sample_rate=None):
     return {name: samples[start:stop] for name, (start, stop, _) in spans.items()}, sample_rate
 
 
-def _store_mono(store, path, sample_rate):
+def _files(folder):
+    """The files in a folder, its subfolders and what is linked there, and why others are not read.
+
+    What several names lead to is there once, under one without links, or else the first. A link to
+    a folder that it lies in leads nowhere new.
+    """
+    files, folders, errors, links = {}, set(), [], [folder]
+    for link in links:  # and those that are found on the way
+        real, within = os.path.realpath(link), os.path.realpath(os.path.dirname(link))
+        if not os.path.isdir(link):
+            files.setdefault(real, Path(link))
+        elif link is folder or not Path(within).is_relative_to(real):
+            for here, subfolders, names in os.walk(link, onerror=errors.append):
+                real = os.path.realpath(here)
+                if real in folders:
+                    subfolders.clear()
+                    continue
+                folders.add(real)
+                for name in sorted(subfolders + names):
+                    path = Path(here, name)
+                    if path.is_symlink():
+                        links.append(path)
+                    elif name in names:
+                        files[os.path.join(real, name)] = path
+    rule = "input must be a folder to read"
+    reasons = [f"{rule}, got {str(error.filename)!r}: {error.strerror}" for error in errors]
+    return sorted(files.values()), reasons
+
+
+def _store_mono(store, path, sample_rate, partial):
     """Append a recording to a file of float32 samples, as mono; returns its peak."""
     start, lowest, highest = store.tell(), np.inf, -np.inf
-    with reading(path) as file:
+    with reading(path, partial=partial) as file:
         stream = blocks(file, 2**16)
         for block in resampled(stream, file.samplerate, sample_rate, file.channels):
             mono = block.mean(axis=1)
@@ -355,7 +531,7 @@ def split(recordings, *, test=None):
             leaves fewer than two.
     """
     require(len(recordings) > 2, "recordings must be at least 3 to split", len(recordings))
-    order = sorted(recordings, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    order = sorted(recordings, key=lambda name: hashlib.sha256(os.fsencode(name)).hexdigest())
     tenth = -(-len(order) // 10)
     patterns = [test] if isinstance(test, str) else test or [DIGITS]
     held_out = [name for name in order if matches(name, patterns)]

@@ -77,7 +77,7 @@ class Stream:
         shape = "".join(f", {channels}" for channels in self._shape or ())
         as_before = self._shape in (None, samples.shape[1:])
         checks.require(as_before, f"samples must be [n_samples{shape}] as before", samples.shape)
-        new = _channels("samples", samples)
+        new = _channels("samples", samples, known=self._shape is not None)
         if self._shape is None:
             self._shape, self._context = samples.shape[1:], new
         else:
@@ -141,6 +141,7 @@ def pieces(model, chunks):
     """
     stream = Stream(model)
     for chunk in chunks:
+        stream.push(chunk[:0])  # says which axis is which, however short a chunk
         yield stream.push(chunk)
     yield stream.flush()
 
@@ -203,10 +204,12 @@ def overlap_add(model, signal, *, frame_length):
     return total.ravel()[hop_length : hop_length + len(signal)]
 
 
-def _channels(name, signal):
-    """[n_samples] or [n_samples, channels] as [channels, n_samples]."""
+def _channels(name, signal, *, known=False):
+    """[n_samples] or [n_samples, channels] as [channels, n_samples]; axes may be swapped if not
+    `known`."""
     n_samples, *channels = signal.shape
-    usable = len(channels) < 2 and math.prod(channels) <= max(n_samples, MOST)  # else swapped axes
+    known = known or not n_samples or math.prod(channels) <= max(n_samples, MOST)
+    usable = len(channels) < 2 and known
     checks.require(usable, f"{name} must be [n_samples] or [n_samples, channels]", signal.shape)
     return signal.reshape(n_samples, math.prod(channels)).T
 

@@ -8,6 +8,7 @@ exactly. Shapes in comments are [positions, channels]. Why these shapes: section
 import os
 import secrets
 import zipfile
+from contextlib import contextmanager
 from math import gcd
 from pathlib import Path
 
@@ -96,13 +97,34 @@ def copy(model, **about):
     return twin
 
 
+@contextmanager
+def uncompiled(model):
+    """What Keras writes of a model here is the network, without how it was trained: that may not be
+    written at all, as a loss or a schedule of one's own."""
+    compiled, model.compiled = model.compiled, False
+    try:
+        yield
+    finally:
+        model.compiled = compiled
+
+
 def save(model, path):
-    """Save a network so that `path` holds the old one or the new one, never half of either."""
+    """Save a network so that `path` holds the old one or the new one, never half of either.
+
+    Raises:
+        ValueError: if it could not be read back, as with a layer that Keras does not know.
+    """
     path = Path(path)
     beside = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.partial.keras")
     try:
-        model.save(beside)
+        with uncompiled(model):
+            model.save(beside)
         keras.saving.load_model(beside, compile=False)  # what cannot be read back is not kept
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ValueError(
+            f"model must be one that can be read back, got {model.name!r}: {_reason(error)}"
+        ) from error
+    else:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
@@ -128,10 +150,13 @@ def load(path):
     try:
         return as_network(keras.saving.load_model(path, compile=False, safe_mode=True))
     except Exception as error:  # Keras raises whatever it runs into
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(
-            f"network must be one that can be loaded, got {path!r}: {reason}"
-        ) from error
+        rule = "network must be one that can be loaded"
+        raise ValueError(f"{rule}, got {path!r}: {_reason(error)}") from error
+
+
+def _reason(error):
+    """What Keras says, in one line of bearable length."""
+    return " ".join(str(error).split())[:200]
 
 
 def encoder_decoder(

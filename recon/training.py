@@ -6,10 +6,12 @@ import os
 import re
 import secrets
 import sys
+import tempfile
 import time
 import warnings
 import weakref
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import keras
@@ -119,6 +121,8 @@ def fit(
     path = Path(path)
     if path.suffix != ".keras" or path.is_dir():
         raise ValueError(f"path must be a file ending in .keras, got {str(path)!r}")
+    built = isinstance(model, keras.Model) and model.built
+    checks.require(built, "model must be a Keras model that is built", repr(model))
     steps = checks.number("steps", steps, low=1, whole=True)
     validations = checks.number("validations", validations, low=1, whole=True)
     ema_momentum = checks.number("ema_momentum", ema_momentum, low=0, high=1)
@@ -127,6 +131,7 @@ def fit(
         learning_rate = keras.optimizers.schedules.CosineDecay(
             peak / 100, steps, warmup_target=peak, warmup_steps=steps // 20
         )
+    loss = _loss(loss)
     model.compile(
         keras.optimizers.Adam(learning_rate, use_ema=ema_momentum > 0, ema_momentum=ema_momentum),
         loss=loss,
@@ -136,12 +141,9 @@ def fit(
     model.optimizer.build(model.trainable_variables)
     per_round = -(-steps // validations)
     run = _Run(path, model, steps, per_round)
-    about = [
-        steps,
-        per_round,
-        ema_momentum,
-        *map(float, map(learning_rate, range(0, steps, per_round))),
-    ]
+    rates = map(ops.convert_to_numpy, map(learning_rate, range(0, steps, per_round)))
+    about = [steps, per_round, ema_momentum, jit_compile]
+    about += [checks.number("learning_rate", rate, low=0) for rate in rates]
     run.begin(_fingerprint(model, train, validation, about, loss))
     done = per_round * len(run.record["step"])
     average = [keras.callbacks.SwapEMAWeights()] if ema_momentum else []
@@ -210,13 +212,27 @@ def _digest(arrays, text=""):
     return digest.hexdigest()
 
 
+def _loss(loss):
+    """A loss as Keras finds it."""
+    rule, found = "loss must be a Keras loss, a function of (clean, estimate), or a name", None
+    with suppress(ValueError, TypeError):
+        found = keras.losses.get(loss)
+    checks.require(callable(found), rule, repr(loss))
+    return found
+
+
 def _fingerprint(model, train, validation, about, loss):
     """Names a run by all that decides its outcome: network, first weights, settings, validation
-    data, the first batch, and what the network and the loss make of that batch."""
-    corrupted, clean = next(train.take(1).as_numpy_iterator())
-    losses = keras.losses.get(loss)(ops.convert_to_tensor(clean), model(corrupted))
-    about = [*about, f"{np.mean(ops.convert_to_numpy(losses)):.4g}"]
-    network = re.sub(r'_\d+"', '"', model.to_json())  # a name tells how many were made before it
+    data, the first batch, and what the network makes of that batch and the loss of its errors,
+    were they smaller or larger."""
+    corrupted, clean = map(ops.convert_to_tensor, next(train.take(1).as_numpy_iterator()))
+    errors = model(corrupted) - clean
+    for scale in (0.01, 1.0, 100.0):
+        losses = np.asarray(loss(clean, clean + scale * errors))
+        checks.require(losses.dtype.kind == "f", "loss must give a number or several", losses)
+        about = [*about, f"{np.mean(losses):.4g}"]
+    with models.uncompiled(model):
+        network = re.sub(r'_\d+"', '"', model.to_json())  # a name tells how many were made before
     return _digest([corrupted, clean, *validation, *_values(model)], network + json.dumps(about))
 
 
@@ -251,6 +267,8 @@ class _Run(keras.callbacks.Callback):
             _assign(variables, values[: len(variables)])
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
             self._keep()
+            with tempfile.TemporaryDirectory() as place:  # what cannot be saved is not trained
+                models.save(self.model, Path(place, "model.keras"))
         if self.record["finished"]:
             self._show("found finished")
 

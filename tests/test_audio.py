@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -62,6 +64,77 @@ def test_a_folder_without_usable_recordings_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("not audio")
     with pytest.raises(ValueError, match="^folder must hold at least one usable recording, got"):
         audio.load(tmp_path)
+
+
+@pytest.mark.parametrize("folder", [None, 3, "", "\0", "nowhere"])
+def test_what_is_no_folder_is_refused(folder):
+    with pytest.raises(ValueError, match="^folder must be a folder, got "):
+        audio.load(folder)
+
+
+def test_links_are_followed_and_nothing_is_read_twice(folder, tmp_path_factory, capsys):
+    beside = tmp_path_factory.mktemp("beside")
+    (beside / "album").mkdir()
+    tone = np.sin(np.arange(400))
+    for name in ("song.wav", "album/take.wav"):
+        soundfile.write(beside / name, tone, 8_000)
+    (folder / "a").symlink_to(beside)
+    (folder / "a link.wav").symlink_to("mono.wav")  # reads before what it leads to
+    (folder / "b").symlink_to("deep")
+    (folder / "c").symlink_to(beside / "album")
+    (folder / "one.wav").symlink_to(beside / "song.wav")
+    (folder / "here").symlink_to(folder)
+    (folder / "deep" / "up").symlink_to("..")
+    (folder / "deep" / "root").symlink_to("/")
+    (beside / "album" / "back").symlink_to(beside)
+    (beside / "album" / "round").symlink_to(folder)
+    recordings, _ = audio.load(folder)
+    assert list(recordings) == ["a/album/take.wav", "a/song.wav", "deep/stereo.flac", "mono.wav"]
+    assert capsys.readouterr().out == ""
+    monkey = os.getcwd()
+    os.chdir(folder)
+    try:
+        assert list(audio.load(".")[0]) == list(audio.load(folder / "here")[0]) == list(recordings)
+    finally:
+        os.chdir(monkey)
+
+
+def test_links_that_lead_nowhere_and_locked_folders_are_said(folder, monkeypatch, capsys):
+    (folder / "gone.wav").symlink_to("nothing.wav")
+    (folder / "self.wav").symlink_to("self.wav")
+    (folder / "locked").mkdir()
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.path.basename(path) == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert len(audio.load(folder)[0]) == 2
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        f"skipped: input must be a folder to read, got '{folder}/locked': Permission denied",
+        f"skipped: input must be an audio file, got '{folder}/gone.wav': nothing there",
+        f"skipped: input must be an audio file, got '{folder}/self.wav': nothing there",
+    ]
+
+
+def test_names_of_any_bytes_are_loaded_and_split(folder):
+    for name in (b"\xff.wav", "é 音.wav".encode(), b"a\nb.wav"):
+        (folder / os.fsdecode(name)).write_bytes((folder / "mono.wav").read_bytes())
+    recordings, _ = audio.load(folder)
+    assert len(recordings) == 5
+    assert sum(map(len, audio.split(recordings))) == 5
+
+
+def test_recordings_that_were_cut_short_are_loaded_on_request(folder, capsys):
+    whole = (folder / "mono.wav").read_bytes()
+    (folder / "mono.wav").write_bytes(whole[:444])
+    assert list(audio.load(folder)[0]) == ["deep/stereo.flac"]
+    said = "skipped: input must be complete, or partial=True, got "
+    assert capsys.readouterr().out.startswith(said)
+    assert len(audio.load(folder, partial=True)[0]["mono.wav"]) == 200
 
 
 def test_recordings_of_another_rate_are_converted_to_the_most_frequent_one(folder, capsys):

@@ -157,6 +157,15 @@ def test_frame_by_frame_restores_each_frame_alone():
         np.testing.assert_allclose(joined[start : start + 3], frame - frame.mean(), atol=1e-6)
 
 
+def test_which_axis_is_which_is_known_from_the_first_chunk_on():
+    signal, model = SIGNAL[:777].reshape(7, 111), MODELS["unet"]
+    joined = np.concatenate(list(framing.pieces(model, [signal[:0], signal[:3], signal[3:]])))
+    np.testing.assert_allclose(joined[:, 50], whole(model, signal[:, 50]), atol=1e-6)
+    stream = framing.Stream(model)
+    with pytest.raises(ValueError, match="^samples must be .*got .7, 111.$"):
+        stream.push(signal)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -23,6 +23,8 @@ from recon import __main__ as command
 from recon import audio, models
 
 ROOT = Path(__file__).resolve().parent.parent
+CUT = ["wav", "wavex", "rf64", "flac", "ogg", "mp3", "aiff", "w64", "caf", "au", "svx"]
+UNFINISHED = ["WAV", "WAVEX", "RF64", "AIFF", "W64", "CAF", "AU", "SVX", "FLAC"]
 KERNEL = np.array([0.1, -0.3, 0.5, 0.2, 0.1], np.float32)  # what the network of these tests does
 
 
@@ -81,29 +83,32 @@ def assert_refused(capsys, *arguments, says, output="out.wav"):
         ("aiff.aiff", {}),
         ("α 音 🎵.wav", {}),
         ("deep.w64", {}),
+        (os.fsdecode(b"\xff.wav"), {}),
     ],
 )
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_output_is_the_whole_signals_result_in_the_inputs_form(name, options, channels):
-    soundfile.write(name, noise(13_001, channels), 8_000, **options)
-    assert run("model.keras", name, f"out {name}") == 0
-    before, after = soundfile.info(name), soundfile.info(f"out {name}")
+    names = [os.fsencode(name), os.fsencode(f"out {name}")]
+    soundfile.write(names[0], noise(13_001, channels), 8_000, **options)
+    assert run("model.keras", *map(os.fsdecode, names)) == 0
+    before, after = map(soundfile.info, names)
     for part in ("samplerate", "channels", "frames", "format", "subtype"):
         assert getattr(before, part) == getattr(after, part)
     if "ogg" not in name:  # which is lossy
-        clean, found = (soundfile.read(x, always_2d=True)[0] for x in (name, f"out {name}"))
+        clean, found = (soundfile.read(x, always_2d=True)[0] for x in names)
         step = {"PCM_U8": 0.51 * 2**-7, "PCM_16": 0.51 * 2**-15}.get(before.subtype, 1e-6)
         for channel in range(channels):
             expected = np.convolve(clean[:, channel], KERNEL[::-1], mode="same")
             np.testing.assert_allclose(found[:, channel], expected, atol=step)
 
 
-def test_sixty_four_channels_are_restored_one_by_one():
-    soundfile.write("many.wav", noise(9_000, 64), 8_000)
+@pytest.mark.parametrize(("n_samples", "channels"), [(9_000, 64), (7, 127), (4_096 + 7, 127)])
+def test_many_channels_are_restored_one_by_one(n_samples, channels):
+    soundfile.write("many.wav", noise(n_samples, channels), 8_000)
     assert run("model.keras", "many.wav", "out.wav") == 0
-    clean, found = (soundfile.read(name)[0] for name in ("many.wav", "out.wav"))
-    expected = np.convolve(clean[:, 63], KERNEL[::-1], mode="same")
-    np.testing.assert_allclose(found[:, 63], expected, atol=0.51 * 2**-15)
+    clean, found = (soundfile.read(name)[0][:, -1] for name in ("many.wav", "out.wav"))
+    expected = np.convolve(clean, KERNEL[::-1], mode="same")
+    np.testing.assert_allclose(found, expected, atol=0.51 * 2**-15)
 
 
 @pytest.mark.parametrize("n_samples", [1, 2, 3, 100])
@@ -237,23 +242,134 @@ def wav(channels=1, bits=16, data=b"", size=None, riff=None):
     [
         (b"", "input must be a file to read, got 'bad.wav': "),
         (wav(), "input must hold at least one sample, got none in 'bad.wav'"),
-        (wav(data=b"ab" * 500, size=2_000), "input must be complete, got 'bad.wav', which was cut"),
+        (wav() + b"LIST\4\0\0\0abcd", "input must hold at least one sample, got none in 'bad.wav'"),
+        (b".snd\0\0\0\x18" + bytes(16), "input must be a file to read, got 'bad.wav': "),
+        (
+            wav(data=b"ab" * 500, size=2_000),
+            "input must be complete, or partial=True, got 'bad.wav', which was cut short",
+        ),
         (b"no audio at all", "input must be a file to read, got 'bad.wav': "),
         (wav(channels=0, data=b"ab" * 500), "input must be a file to read, got 'bad.wav': "),
     ],
-    ids=["empty", "header only", "truncated", "text", "zero channels"],
+    ids=["empty", "header only", "no samples", "zeros", "truncated", "text", "zero channels"],
 )
 def test_files_that_are_no_recordings_are_refused(content, says, capsys):
     Path("bad.wav").write_bytes(content)
     assert_refused(capsys, "model.keras", "bad.wav", "out.wav", says=says)
 
 
-@pytest.mark.parametrize("format", ["flac", "ogg", "mp3", "aiff", "w64"])
-def test_truncated_files_of_every_format_are_refused(format, capsys):
-    soundfile.write(f"whole.{format}", noise(30_000), 8_000)
-    content = Path(f"whole.{format}").read_bytes()
+@pytest.mark.parametrize("format", CUT)
+def test_what_was_cut_short_is_restored_as_far_as_it_goes_on_request_only(format, capfd):
+    """In one line, whatever a decoder has to say."""
+    soundfile.write("whole", noise(32_000), 8_000, format=format)
+    whole, content = soundfile.read("whole")[0], Path("whole").read_bytes()
     Path(f"cut.{format}").write_bytes(content[: len(content) // 2])
-    assert_refused(capsys, "model.keras", f"cut.{format}", f"out.{format}", says="input must ")
+    names = f"cut.{format}", "out.wav"
+    assert_refused(capfd, "model.keras", *names, says="input must be complete, or partial=True, ")
+    assert run("model.keras", *names, "--partial") == 0
+    found = soundfile.read("out.wav")[0]
+    of = "an unknown length" if format == "ogg" else "4.0 s"
+    out, err = capfd.readouterr()
+    assert out.split(";")[0].strip() == f"out.wav: {len(found) / 8_000:.1f} s of {of} restored"
+    assert (out.count("\n"), err) == (1, "")
+    assert len(found) > (8_000 if format == "ogg" else 12_000)
+    expected = np.convolve(whole[: len(found)], KERNEL[::-1], mode="same")
+    np.testing.assert_allclose(found, expected, atol=0.52 * 2**-15)
+    assert run("model.keras", "in.wav", "whole.wav", "--partial") == 0
+    assert capfd.readouterr().out == "whole.wav: 1.6 s restored\n"
+
+
+@pytest.mark.parametrize("format", ["flac", "mp3", "wav"])
+def test_what_was_cut_short_can_be_read_twice_and_upsampled(format, capfd):
+    soundfile.write("whole", noise(30_000, 2), 8_000, format=format)
+    content = Path("whole").read_bytes()
+    Path("cut").write_bytes(content[: len(content) // 3])
+    with audio.reading("cut", partial=True) as file:
+        once, twice = (np.concatenate(list(audio.blocks(file, size))) for size in (4_096, 999))
+    np.testing.assert_array_equal(once, twice)
+    assert command.main(["upsample", "cut", "out.wav", "--factor", "2", "--partial"]) == 0
+    assert soundfile.info("out.wav").frames == 2 * len(once)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("format", UNFINISHED)
+def test_all_is_read_of_what_a_recorder_left_that_could_not_end_it(format):
+    with soundfile.SoundFile("unfinished", "w", 8_000, 1, format=format) as file:
+        file.write(noise(8_192))
+        file.flush()
+        Path("left").write_bytes(Path("unfinished").read_bytes())
+    assert run("model.keras", "left", "out.wav") == 0
+    clean, found = (soundfile.read(name)[0] for name in ("unfinished", "out.wav"))
+    assert len(found) in ((4_096, 8_192) if format == "FLAC" else (8_192,))
+    expected = np.convolve(clean[: len(found)], KERNEL[::-1], mode="same")
+    np.testing.assert_allclose(found, expected, atol=0.51 * 2**-15)
+
+
+def test_a_stream_of_flac_does_not_know_its_length():
+    soundfile.write("in.flac", noise(13_000), 8_000)
+    content = bytearray(Path("in.flac").read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    Path("in.flac").write_bytes(content)
+    assert run("model.keras", "in.flac", "out.flac") == 0
+    assert soundfile.info("out.flac").frames == 13_000
+
+
+def test_caf_and_rf64_may_say_that_their_size_is_unknown():
+    for format, chunk, at in (("CAF", b"data", 4), ("RF64", b"ds64", 16)):
+        soundfile.write("in", noise(13_000), 8_000, format=format)
+        content = bytearray(Path("in").read_bytes())
+        place = content.find(chunk) + at
+        content[place : place + 8] = b"\xff" * 8
+        Path("in").write_bytes(content)
+        assert run("model.keras", "in", "out.wav", "--overwrite") == 0
+        assert soundfile.info("out.wav").frames == 13_000
+
+
+@pytest.mark.parametrize("size", [0, 2**32 - 1, 2**30])  # the last is 5 GiB in 32 bits
+def test_more_than_a_header_can_count_is_refused(size, capsys):
+    content = wav(size=size)
+    with open("large.wav", "wb") as file:
+        file.write(content)
+        file.truncate(len(content) + 5 * 2**30)
+    with pytest.raises(ValueError, match="^input must be of a format that holds 4 GiB or more, "):
+        recon.restore_file("large.wav", "out.wav", network="model.keras")
+
+
+def test_mp3_becomes_wav(capsys):
+    soundfile.write("in.mp3", noise(13_000), 8_000)
+    assert run("model.keras", "in.mp3", "out.wav") == 0
+    assert capsys.readouterr().out == "out.wav: 1.6 s restored; written as PCM_16\n"
+    assert soundfile.info("out.wav").frames == soundfile.info("in.mp3").frames
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "G721_32", "IMA_ADPCM"])
+def test_codecs_that_cannot_go_back_are_restored(subtype):
+    soundfile.write("old.wav", noise(13_000), 8_000, subtype=subtype)
+    assert run("model.keras", "old.wav", "out.flac") == 0
+    clean, found = (soundfile.read(name)[0] for name in ("old.wav", "out.flac"))
+    expected = np.convolve(clean, KERNEL[::-1], mode="same")
+    np.testing.assert_allclose(found, expected, atol=0.51 * 2**-15)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_U8", "ULAW", "ALAW", "PCM_24"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_byte_that_makes_an_aiff_file_even_is_no_sample(subtype, channels):
+    soundfile.write("in.wav", noise(501, channels), 8_000)
+    recon.restore_file("in.wav", "out.aiff", network="model.keras", subtype=subtype)
+    content = Path("out.aiff").read_bytes()
+    at = content.find(b"COMM") + 10
+    assert int.from_bytes(content[at : at + 4], "big") == 501
+    clean, found = soundfile.read("in.wav")[0], soundfile.read("out.aiff")[0]
+    assert len(found) == len(clean)
+    expected = recon.restore(clean, 8_000, network="model.keras")
+    np.testing.assert_allclose(found, expected, atol=0.02)
+
+
+def test_a_format_that_adds_samples_is_refused(capsys):
+    says = "output must hold 501 samples, got 510 of PCM_24 in PAF"
+    soundfile.write("in.wav", noise(501), 8_000, subtype="PCM_24")
+    assert_refused(capsys, output="out.paf", says=says)
 
 
 @pytest.mark.parametrize(
@@ -261,6 +377,11 @@ def test_truncated_files_of_every_format_are_refused(format, capsys):
     [
         (None, 1044),  # the file's size, not that less 8
         (None, 0),
+        (0, 0),
+        (0, 8),
+        (0, 36),
+        (0, 1036),
+        (0, 2**32 - 1),
         (2**32 - 1, 2**32 - 1),
         (0x7FFFF000, 0x7FFFF024),  # SoX to a pipe
         (0x80000000, 0x80000024),  # arecord to a pipe

@@ -183,8 +183,15 @@ def test_any_number_of_steps_is_that_number(tmp_path, steps):
     assert len(record["validation_mse"]) <= 4
 
 
+class Halving(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule as anyone would write it, without what Keras wants for saving one."""
+
+    def __call__(self, step):
+        return 1e-2 * 0.5 ** (ops.cast(step, "float32") / 10)
+
+
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*lambda")
+@pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.parametrize(
     "settings",
     [
@@ -193,8 +200,11 @@ def test_any_number_of_steps_is_that_number(tmp_path, steps):
         {"loss": keras.losses.Huber()},
         {"loss": lambda clean, estimate: ops.mean(ops.abs(clean - estimate), axis=(1, 2))},
         {"loss": training.log_mean_squared_error},
+        {"loss": partial(keras.losses.huber, delta=0.1)},
+        {"loss": keras.losses.Huber},
+        {"learning_rate": Halving()},
     ],
-    ids=["schedule", "numpy", "loss object", "lambda", "function"],
+    ids=["schedule", "numpy", "object", "lambda", "function", "partial", "class", "own"],
 )
 def test_settings_may_come_as_keras_and_numpy_have_them(tmp_path, settings):
     _, record = fit(tmp_path / "small.keras", **settings)
@@ -248,7 +258,6 @@ def test_a_finished_run_is_found_without_a_step_until_its_state_is_gone(whole, k
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*lambda")
 @pytest.mark.parametrize(
     "change",
     [
@@ -265,6 +274,8 @@ def test_a_finished_run_is_found_without_a_step_until_its_state_is_gone(whole, k
         {"train": pipeline(16, seed=3)},
         {"validation": datasets.take(pipeline(64, seed=3), 64)},
         {"learning_rate": keras.optimizers.schedules.ExponentialDecay(1e-2, 10, 0.5)},
+        {"learning_rate": Halving()},
+        {"jit_compile": True},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -272,6 +283,32 @@ def test_another_run_does_not_go_on_from_an_interrupted_one(path, change):
     assert rounds_found(path) == 2
     change = {key: value() if key == "model" else value for key, value in change.items()}
     assert rounds_found(path, **change) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("losses", [[keras.losses.Huber(delta) for delta in (1.0, 2.0)]])
+def test_losses_that_differ_for_large_errors_alone_are_two_runs(tmp_path, losses):
+    path = tmp_path / "small.keras"
+    fit(path, loss=losses[0])
+    assert rounds_found(path, loss=losses[0]) is None
+    assert rounds_found(path, loss=losses[1]) == 0
+
+
+class Unknown(layers.Layer):
+    """A layer that no other process knows."""
+
+    def call(self, x):
+        return 2 * x
+
+
+@pytest.mark.parametrize("layer", [Unknown, partial(layers.Lambda, lambda x: 2 * x)])
+def test_a_model_that_cannot_be_read_back_is_refused_before_the_first_step(tmp_path, layer):
+    count = Steps()
+    with pytest.raises(ValueError, match="^model must be one that can be read back, got") as error:
+        fit(tmp_path / "small.keras", network(scale=layer()), callbacks=[count])
+    assert count.count == 0
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "small.keras").exists()
 
 
 def test_another_forward_pass_of_the_same_configuration_is_another_run(tmp_path):
@@ -418,9 +455,19 @@ def test_a_strategy_that_is_neither_is_refused():
         ("learning_rate", -1.0),
         ("learning_rate", np.nan),
         ("ema_momentum", 1.5),
+        ("loss", "nothing"),
+        ("loss", None),
+        ("loss", 3),
+        ("loss", ["mse"]),
+        ("loss", lambda clean, estimate: None),
+        ("learning_rate", "fast"),
+        ("learning_rate", type("Text", (Halving,), {"__call__": lambda self, step: "x"})()),
+        ("model", keras.Sequential([layers.Conv1D(1, 5, padding="same")])),
+        ("model", "model"),
     ],
 )
 def test_wrong_arguments_are_named_in_one_line(tmp_path, name, value):
-    with pytest.raises(ValueError, match=f"^{name} must .*{value}") as error:
+    found = re.escape(f"{value}") if isinstance(value, int | float) else ""
+    with pytest.raises(ValueError, match=f"^{name} must .*{found}") as error:
         fit(**{"path": tmp_path / "a.keras", name: value})
     assert "\n" not in str(error.value)
