@@ -466,29 +466,21 @@ def load(folder, *, sample_rate=None, partial=False):
 
 
 def _files(folder):
-    """The files in a folder, its subfolders and what is linked there, and why others are not read.
+    """The files in a folder and its subfolders, links followed, and why others are not read.
 
-    What several names lead to is there once, under one without links, or else the first. A link to
-    a folder that it lies in leads nowhere new.
+    What several names lead to is there once, under the first. A link to a folder around this one
+    leads nowhere.
     """
-    files, folders, errors, links = {}, set(), [], [folder]
-    for link in links:  # and those that are found on the way
-        real, within = os.path.realpath(link), os.path.realpath(os.path.dirname(link))
-        if not os.path.isdir(link):
-            files.setdefault(real, Path(link))
-        elif link is folder or not Path(within).is_relative_to(real):
-            for here, subfolders, names in os.walk(link, onerror=errors.append):
-                real = os.path.realpath(here)
-                if real in folders:
-                    subfolders.clear()
-                    continue
-                folders.add(real)
-                for name in sorted(subfolders + names):
-                    path = Path(here, name)
-                    if path.is_symlink():
-                        links.append(path)
-                    elif name in names:
-                        files[os.path.join(real, name)] = path
+    files, errors = {}, []
+    folders = {str(path) for path in Path(folder).resolve().parents}
+    for here, subfolders, names in os.walk(folder, onerror=errors.append, followlinks=True):
+        subfolders.sort()
+        if os.path.realpath(here) in folders:  # by another way, or round in a circle
+            subfolders.clear()
+            continue
+        folders.add(os.path.realpath(here))
+        for name in sorted(names):
+            files.setdefault(os.path.realpath(os.path.join(here, name)), Path(here, name))
     rule = "input must be a folder to read"
     reasons = [f"{rule}, got {str(error.filename)!r}: {error.strerror}" for error in errors]
     return sorted(files.values()), reasons
