@@ -6,6 +6,7 @@ stretch's own output is thrown away. What remains equals the whole-signal result
 without a break by construction. Explained in docs/framing.md, shown in section 9 of the notebooks.
 """
 
+import logging
 import math
 
 import numpy as np
@@ -14,6 +15,8 @@ from recon import checks
 
 BATCH = 64  # frames restored at a time by the methods that are not exact
 MOST = 64  # channels of a signal that has fewer samples than channels
+# Pieces of many lengths are as many shapes; TensorFlow takes that for a mistake and says so.
+logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
 
 
 class Stream:
