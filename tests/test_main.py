@@ -327,13 +327,14 @@ def test_caf_and_rf64_may_say_that_their_size_is_unknown():
 
 
 @pytest.mark.parametrize("size", [0, 2**32 - 1, 2**30])  # the last is 5 GiB in 32 bits
-def test_more_than_a_header_can_count_is_refused(size, capsys):
+def test_more_than_a_header_can_count_is_refused(size):
     content = wav(size=size)
     with open("large.wav", "wb") as file:
         file.write(content)
         file.truncate(len(content) + 5 * 2**30)
-    with pytest.raises(ValueError, match="^input must be of a format that holds 4 GiB or more, "):
-        recon.restore_file("large.wav", "out.wav", network="model.keras")
+    rule = "^input must be of a format that holds 4 GiB or more, "
+    with pytest.raises(ValueError, match=rule), audio.reading("large.wav"):
+        pass
 
 
 def test_mp3_becomes_wav(capsys):
