@@ -440,22 +440,6 @@ def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, name="mi
     return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
 
 
-@keras.saving.register_keras_serializable(package="recon")
-class Inpainting(layers.Layer):
-    """Replace by an estimate the samples that are taken for impulses.
-
-    x + g (estimate - x) with the gate g = a^2 / (a^2 + b^2): where a outweighs b, the sample goes.
-    A ratio, so that the gate does not change with loudness.
-
-    Input shape: the signal [batch, n_samples, 1]; estimate, a and b, [batch, n_samples, 3]. Output
-    shape: the signal's.
-    """
-
-    def call(self, signal, seen):
-        estimate, a, b = ops.split(seen, 3, axis=-1)
-        return signal + a**2 / (a**2 + b**2 + 1e-12) * (estimate - signal)
-
-
 EXACT = {"dtype": "float32"}  # what the signal itself goes through, if the rest is bfloat16
 
 

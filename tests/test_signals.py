@@ -77,24 +77,6 @@ def test_parameters_are_drawn_independently_of_each_other():
     assert np.abs(correlation - np.eye(3)).max() < 5 / np.sqrt(20_000)
 
 
-def test_a_note_without_an_audible_partial_is_silence():
-    phrases = signals.notes(20, 800, 1_000, (1, 2)).numpy().reshape(160, 100)
-    peaks = np.abs(phrases).max(axis=1)
-    assert np.all((peaks == 0) | (np.abs(peaks - 0.3) < 1e-5))
-    assert 0 < np.sum(peaks == 0) < 160
-
-
-def test_phrases_are_eight_decaying_notes():
-    phrases = signals.notes(6, 8_003, 8_000, (1, 2)).numpy()
-    assert phrases.shape == (6, 8_003)
-    assert not np.any(phrases[:, 8_000:])
-    notes = phrases[:, :8_000].reshape(48, 1_000)
-    np.testing.assert_allclose(np.abs(notes).max(axis=1), 0.3, rtol=1e-5)
-    energy = (notes**2).reshape(48, 2, 500).sum(axis=2).sum(axis=0)
-    assert energy[0] > 1.3 * energy[1]
-    assert len({tuple(note[:100]) for note in notes}) == 48
-
-
 @pytest.mark.parametrize(
     ("bounds", "limits"),
     [
