@@ -91,16 +91,21 @@ class Stream:
         """Take the signal as ended: give back the rest, and be ready for another signal."""
         if self._shape is None:
             return np.zeros(0, np.float32)
-        rest = self._settle(self._first + self._context.shape[1])
+        rest = self._settle(self._first + self._context.shape[1], ended=True)
         self.reset()
         return rest
 
-    def _settle(self, stop):
+    def _settle(self, stop, ended=False):
         """The estimate from sample self._done to `stop`; drops the context that is used up."""
         stop = max(stop, self._done)
         estimate = np.zeros((len(self._context), 0), np.float32)
         if stop > self._done:
-            every = _apply(self.model, self._context)
+            known = self._context
+            if not ended and getattr(self.model, "jit_compile", False):
+                # Each length is compiled anew: of lengths that lie close together, the longest.
+                step = 2 ** max(0, known.shape[1].bit_length() - 3)
+                known = np.pad(known, ((0, 0), (0, -known.shape[1] % step)))
+            every = _apply(self.model, known)
             estimate = every[:, self._done - self._first : stop - self._first]
         self._done = stop
         first = max(0, stop // self._stride * self._stride - self._reach)
@@ -226,7 +231,5 @@ def _frames(model, frames):
 
 def _apply(model, frames):
     """The model's estimate of a batch, [frames, n_samples]."""
-    # Keras compiles predict_on_batch, a plain call it does not. A model that is mirrored on several
-    # devices answers once for each.
-    run = getattr(model, "predict_on_batch", model)
-    return np.asarray(run(frames[..., None]))[: len(frames), :, 0]
+    run = getattr(model, "predict_on_batch", model)  # compiled, where a plain call is not
+    return np.asarray(run(frames[..., None]))[..., 0]

@@ -483,6 +483,9 @@ class SpectralGain(layers.Layer):
             other.build(shape)
         self.last.build(shape)
 
+    def compute_output_shape(self, signal_shape, beside_shape):
+        return signal_shape
+
     def call(self, signal, beside):
         real, imaginary = self._spectra(signal)
         magnitudes = [real**2 + imaginary**2, sum(part**2 for part in self._spectra(beside))]

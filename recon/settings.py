@@ -3,7 +3,7 @@
 RECON_PROFILE     full (default) or quick: the same code with smaller numbers
 RECON_RECORDINGS  a folder of recordings; unset, those that ship
 RECON_STRICT      1 makes an error of a claim that does not hold, as the tests do
-RECON_STRATEGY    single (default) or mirrored: whether all devices of this machine train together
+KERAS_DISTRIBUTION_NUM_PROCESSES and others, Keras' own, name the machines that train together
 """
 
 import os
@@ -12,7 +12,6 @@ from pathlib import Path
 from recon import checks
 
 PROFILES = ("full", "quick")
-STRATEGIES = ("single", "mirrored")
 
 
 def profile():
@@ -21,23 +20,16 @@ def profile():
     Raises:
         ValueError: if RECON_PROFILE is anything else.
     """
-    return _one_of("RECON_PROFILE", PROFILES)
-
-
-def strategy():
-    """What `training.distribute` is to do, "single" or "mirrored".
-
-    Raises:
-        ValueError: if RECON_STRATEGY is anything else.
-    """
-    return _one_of("RECON_STRATEGY", STRATEGIES)
-
-
-def _one_of(variable, values):
-    """The value of a variable of the environment; the first of `values` if it is unset."""
-    value = os.environ.get(variable, values[0])
-    checks.require(value in values, f"{variable} must be one of {', '.join(values)}", repr(value))
+    value = os.environ.get("RECON_PROFILE", PROFILES[0])
+    checks.require(
+        value in PROFILES, f"RECON_PROFILE must be one of {', '.join(PROFILES)}", repr(value)
+    )
     return value
+
+
+def cluster():
+    """Whether this process is one of several that train together."""
+    return "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ
 
 
 def choose(*, full, quick):

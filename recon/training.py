@@ -1,6 +1,7 @@
 """One way to fit a network: Adam under a cosine schedule, validated, saved and resumable."""
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -40,35 +41,41 @@ def log_mean_squared_error(clean, estimate):
     return ops.log(ops.mean(ops.square(clean - estimate), axis=(1, 2)) + 1e-10)
 
 
-def distribute(strategy="single"):
-    """Say on which devices the networks train that are built from here on.
+def _begin():
+    """Get the devices ready, before any network is made; machines wait for each other here.
 
-    Batches stay as they are: several devices share the waveforms of each and add up what they
-    learn, so a run gives the same network on any number of them, up to rounding. TensorFloat-32,
-    which NVIDIA's cards would otherwise use for products of float32, is switched off: its ten bits
-    hold some 60 dB, and networks here reach twice that.
-
-    Args:
-        strategy: "single" for the device that TensorFlow picks; "mirrored" for all GPUs of this
-            machine, or for all its processors as TensorFlow counts them where it has no GPU.
-
-    Returns:
-        str: the devices that take part.
-
-    Raises:
-        ValueError: if `strategy` is anything else.
-
-    Source: `tf.distribute.MirroredStrategy`; docs/performance.md.
+    TensorFloat-32, which NVIDIA's cards would otherwise use for products of float32, is switched
+    off: its ten bits hold some 60 dB, and networks here reach twice that.
     """
-    if strategy not in ("single", "mirrored"):
-        raise ValueError(f"strategy must be single or mirrored, got {strategy!r}")
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    kinds = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
-    devices = [device.name.removeprefix("/device:") for device in next(filter(None, kinds))]
-    if strategy == "single":
-        return devices[0]
-    tf.distribute.experimental_set_strategy(tf.distribute.MirroredStrategy(devices))
-    return ", ".join(devices)
+    backend = keras.backend.backend()
+    rule = "KERAS_BACKEND must be jax to train on several machines"
+    checks.require(backend == "jax" or not settings.cluster(), rule, repr(backend))
+    if backend != "jax":
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        return
+    import jax
+
+    jax.config.update("jax_default_matmul_precision", "highest")
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.set_visible_devices([], "GPU")  # it would take the memory, and only makes data
+    if settings.cluster():
+        keras.distribution.initialize()
+    if len(keras.distribution.list_devices()) > 1:
+        everywhere = keras.distribution.DataParallel(auto_shard_dataset=False)
+        keras.distribution.set_distribution(everywhere)
+
+
+_begin()
+
+
+def devices():
+    """The devices that networks train on, in words: "CPU:0", "2 x GPU".
+
+    With JAX that is all of them, those of other machines included; with TensorFlow it is one.
+    """
+    names = [name.upper() for name in keras.distribution.list_devices()]
+    together = keras.distribution.distribution() is not None
+    return f"{len(names)} x {names[0].partition(':')[0]}" if together else names[0]
 
 
 def fit(
@@ -94,6 +101,10 @@ def fit(
     result is there at once, until the state beside `path` is deleted. A loss that is no longer
     finite ends the training with the best network so far. One line shows all of it.
 
+    With JAX, all devices share the waveforms of each batch and end with the same weights, which are
+    those of one device up to rounding (docs/machines.md). Every machine keeps the network; what a
+    run goes on from is the first one's.
+
     Args:
         model: Keras model; holds its best weights when this returns.
         train: endless tf.data.Dataset of (corrupted, clean).
@@ -105,7 +116,7 @@ def fit(
         loss: a Keras loss, a function of (clean, estimate), or a name.
         validations: how often to score the validation data, at most.
         jit_compile: as in `keras.Model.compile`; True has XLA fuse the step, which takes seconds to
-            compile; what it gains depends on the machine (docs/performance.md).
+            compile; what it gains depends on the machine (docs/performance.md). JAX always does.
         ema_momentum: of an exponential moving average of the weights, which is then what is scored
             and kept: it sees past the noise of the last steps long before the schedule ends. As in
             `keras.optimizers.Adam`; 0 for none.
@@ -116,7 +127,7 @@ def fit(
         and the curves "step", "second", "loss", "validation_loss" and "validation_mse".
 
     Raises:
-        ValueError: if an argument is of no use, or `path` cannot be written.
+        ValueError: if an argument is of no use, `path` cannot be written, or devices cannot share.
     """
     path = Path(path)
     if path.suffix != ".keras" or path.is_dir():
@@ -132,11 +143,12 @@ def fit(
             peak / 100, steps, warmup_target=peak, warmup_steps=steps // 20
         )
     loss = _loss(loss)
+    share, at_once = _sharing(model, train, validation)
     model.compile(
         keras.optimizers.Adam(learning_rate, use_ema=ema_momentum > 0, ema_momentum=ema_momentum),
         loss=loss,
         metrics=["mean_squared_error"],
-        jit_compile=jit_compile,
+        jit_compile=jit_compile or keras.backend.backend() == "jax",  # or it runs step by step
     )
     model.optimizer.build(model.trainable_variables)
     per_round = -(-steps // validations)
@@ -152,9 +164,9 @@ def fit(
             with warnings.catch_warnings():  # the last round may be shorter than the others
                 warnings.filterwarnings("ignore", ".*ran out of data")
                 model.fit(
-                    train.skip(done).take(steps - done),
-                    validation_data=validation,
-                    validation_batch_size=512,
+                    share(train.skip(done).take(steps - done)),
+                    validation_data=share(validation),
+                    validation_batch_size=at_once,
                     steps_per_epoch=per_round,
                     initial_epoch=done // per_round,
                     epochs=-(-steps // per_round),
@@ -193,6 +205,39 @@ def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
         records.append(fit(network, pipeline(seed=seed), validation, path=file, **options))
         networks.append(network)
     return networks, records
+
+
+def _sharing(model, train, validation):
+    """What gives this process its share of each batch, and the validation waveforms per batch.
+
+    All processes and devices together see the batches that one device would see: a loss that is one
+    number per batch is that number, and none of them waits for a batch that another has not.
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    replicas = strategy.num_replicas_in_sync if strategy else 1
+    rule = "strategy of tf.distribute must have one replica, or KERAS_BACKEND=jax share the batch"
+    checks.require(replicas == 1, rule, replicas)
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return lambda data: data, 512
+    count, processes = distribution.num_model_replicas, distribution.num_processes
+    on = len(model.variables[0].value.sharding.device_set) if model.variables else count
+    rule = f"model must be made after recon.training is imported, for {count} devices"
+    checks.require(on == count, rule, f"one on {on}")
+    for name, size in ("train", train.element_spec[0].shape[0]), ("validation", len(validation[0])):
+        rule = f"{name} must have waveforms that {count} devices can share equally"
+        checks.require(size and size % count == 0, rule, f"{size} of them")
+    at_once = 512 // count * count
+
+    def share(data):
+        if processes == 1:
+            return data
+        if not isinstance(data, tf.data.Dataset):
+            data = tf.data.Dataset.from_tensor_slices(data).batch(at_once)
+        mine = distribution.data_shard_id
+        return data.map(lambda *batch: tuple(tf.split(part, processes)[mine] for part in batch))
+
+    return share, at_once
 
 
 def _values(model):
@@ -236,6 +281,23 @@ def _fingerprint(model, train, validation, about, loss):
     return _digest([corrupted, clean, *validation, *_values(model)], network + json.dumps(about))
 
 
+def _found(path):
+    """What a file holds; on several machines, what the first one's holds, so that all go on from
+    the same step."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        content = b"nothing"
+    distribution = keras.distribution.distribution()
+    if distribution is not None and distribution.num_processes > 1:
+        from jax.experimental.multihost_utils import broadcast_one_to_all
+
+        size = int(broadcast_one_to_all(np.int32(len(content))))
+        content = np.frombuffer(content[:size].ljust(size), np.uint8)
+        content = broadcast_one_to_all(content).tobytes()
+    return io.BytesIO(content)
+
+
 STARTED_AS = weakref.WeakKeyDictionary()  # model -> (digest when a run left it, first values)
 
 
@@ -260,7 +322,7 @@ class _Run(keras.callbacks.Callback):
         self.state = self.path.with_name(f"{self.path.name}.{fingerprint[:12]}.state")
         variables = self._variables()
         try:
-            with open(self.state, "rb") as file, np.load(file, allow_pickle=False) as saved:
+            with np.load(_found(self.state), allow_pickle=False) as saved:
                 record = json.loads(str(saved["record"]))
                 values = [saved[f"v{i}"] for i in range(len(saved.files) - 1)]
             self.record, self.best = record, values[len(variables) :]

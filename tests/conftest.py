@@ -7,7 +7,6 @@ import pytest
 os.environ["RECON_PROFILE"] = "quick"
 os.environ["RECON_STRICT"] = "1"  # a claim of a notebook that does not hold is an error
 os.environ.pop("RECON_RECORDINGS", None)
-os.environ.pop("RECON_STRATEGY", None)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["MPLBACKEND"] = "agg"
 

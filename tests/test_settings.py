@@ -20,15 +20,6 @@ def test_a_misspelt_profile_is_refused(monkeypatch, name):
         settings.choose(full=1, quick=2)
 
 
-def test_one_device_trains_unless_the_environment_says_mirrored(monkeypatch):
-    assert settings.strategy() == "single"
-    monkeypatch.setenv("RECON_STRATEGY", "mirrored")
-    assert settings.strategy() == "mirrored"
-    monkeypatch.setenv("RECON_STRATEGY", "many")
-    with pytest.raises(ValueError, match="^RECON_STRATEGY .*single, mirrored.*'many'"):
-        settings.strategy()
-
-
 def test_recordings_are_a_folder_or_those_that_ship(monkeypatch, tmp_path):
     assert list(settings.recordings().glob("*.flac"))
     (tmp_path / "deep").mkdir()

@@ -439,11 +439,6 @@ def test_the_normalised_loss_is_its_formula_and_weighs_quiet_waveforms_alike():
     np.testing.assert_allclose(loss - tenth, np.log(100), rtol=1e-3)
 
 
-def test_a_strategy_that_is_neither_is_refused():
-    with pytest.raises(ValueError, match="strategy must be .*'all'"):
-        training.distribute("all")
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
