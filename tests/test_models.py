@@ -154,7 +154,6 @@ LOCAL = {
     "strided, without overlap": lambda: hidden(
         layers.Conv1D(4, 2, strides=2), same(layers.Conv1DTranspose, 4, 2, strides=2)
     ),
-    "transposed, dilated": lambda: hidden(same(layers.Conv1DTranspose, 4, 4, dilation_rate=3)),
     "AveragePooling1D": lambda: hidden(
         same(layers.AveragePooling1D, 5, strides=2), layers.UpSampling1D(2)
     ),
