@@ -1,18 +1,14 @@
 """The benchmarks, and what they recorded."""
 
 import json
-import os
-import subprocess
-import sys
 
-import keras
 import numpy as np
 import pytest
 import soundfile
 from benchmarks import estimator, performance, super_resolution
 from scipy import signal
 
-from recon import limits
+from recon import limits, training
 
 
 @pytest.fixture
@@ -69,15 +65,29 @@ def test_the_low_pass_is_that_of_decimation(ratio):
 
 
 @pytest.mark.slow
-def test_a_network_trains_under_any_backend_on_arrays():
-    script = performance.ROOT / "tests" / "benchmarks" / "backend.py"
-    environment = os.environ | {"PYTHONPATH": str(performance.ROOT)}
-    command = [sys.executable, str(script), "4"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    row = json.loads(done.stdout.splitlines()[-1])
-    assert row["backend"] == keras.backend.backend()
-    assert row["steps_per_second"] > 0
-    assert row["last_loss"] < 0.7 * row["first_loss"]
+def test_networks_are_timed_on_their_own_pipelines(monkeypatch, capsys):
+    mixture = {"mixture": performance.NETWORKS["mixture"]}
+    monkeypatch.setattr(performance, "NETWORKS", mixture)
+    performance.speeds("")
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["device"] == training.devices()
+    assert found["networks"]["mixture"]["steps_per_second"] > 1
+
+
+def test_what_one_waits_for_is_timed_in_both_checkouts_in_fresh_copies(monkeypatch, tmp_path):
+    (tmp_path / "wait").write_text("0.4")
+    (tmp_path / "runs").mkdir()
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "wait").write_text("0")
+    monkeypatch.setattr(performance, "ROOT", here)
+    wait = (
+        "import os, time; assert 'runs' not in os.listdir(); time.sleep(float(open('wait').read()))"
+    )
+    monkeypatch.setattr(performance, "WAITS", {"a wait": (["-c", wait], 1, [])})
+    row = performance.waiting(before=tmp_path)["a wait"]
+    assert list(row) == ["before", "after"]
+    assert row["before"] > 0.4
 
 
 def test_the_numpy_generator_that_ours_is_compared_with_draws_the_same_damage():

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -80,13 +81,12 @@ def outcome(process):
     return next(line for line in lines if "training on" in line), json.loads(lines[-1])
 
 
-def pair(start, folder):
-    """The document's two processes, on a port that is free."""
+def pair(start, first, second):
+    """The document's two processes in their folders, on a port that is free."""
     with socket.create_server(("localhost", 0)) as server:
         port = str(server.getsockname()[1])
     commands = block("cluster commands").replace("12321", port).splitlines()
-    assert len(commands) == 2
-    return [start(command, folder) for command in commands]
+    return [start(command, at) for command, at in zip(commands, (first, second), strict=True)]
 
 
 ALONE = "KERAS_BACKEND=jax python train.py"
@@ -98,7 +98,7 @@ def run(name, start, folder):
     if name not in RUNS:
         devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
         if name == "two processes":
-            processes = pair(start, folder)
+            processes = pair(start, folder, folder)
         else:
             processes = [start(ALONE, folder, **devices if name == "two devices" else {})]
         RUNS[name] = [outcome(process) for process in processes]
@@ -118,8 +118,9 @@ def test_together_they_train_the_network_that_one_trains(name, start, tmp_path):
 
 
 def test_a_pair_of_which_one_is_killed_goes_on_and_ends_equal(start, tmp_path):
-    uninterrupted = run("two processes", start, tmp_path / "whole")
-    first, second = pair(start, tmp_path / "cut")
+    uninterrupted = [found for _, found in run("two processes", start, tmp_path / "whole")]
+    folders = tmp_path / "first", tmp_path / "second"  # each machine has a disk of its own
+    first, second = pair(start, *folders)
     while "30 of 100" not in second.stdout.readline():
         assert second.poll() is None
     second.send_signal(signal.SIGKILL)
@@ -127,12 +128,10 @@ def test_a_pair_of_which_one_is_killed_goes_on_and_ends_equal(start, tmp_path):
         assert first.wait(timeout=20)  # it fails, or waits in vain
     except subprocess.TimeoutExpired:
         first.kill()
-    again = pair(start, tmp_path / "cut")
-    rounds = [process.communicate(timeout=400)[0] for process in again]
-    assert [json.loads(lines.splitlines()[-1]) for lines in rounds] == [
-        found for _, found in uninterrupted
-    ]
-    assert all(60 <= lines.count("validation error") <= 71 for lines in rounds)
+    shutil.rmtree(folders[1])  # and one of them is lost
+    outputs = [process.communicate(timeout=400)[0] for process in pair(start, *folders)]
+    assert [json.loads(output.splitlines()[-1]) for output in outputs] == uninterrupted
+    assert all(60 <= output.count("validation error") <= 71 for output in outputs)
 
 
 REFUSED = """

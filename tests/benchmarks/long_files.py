@@ -28,7 +28,7 @@ def synthesise(path, minutes):
     """Two tones in hiss, a second at a time."""
     random = np.random.default_rng(0)
     with soundfile.SoundFile(path, "w", RATE, CHANNELS, "PCM_16") as file:
-        for second in range(60 * minutes):
+        for second in range(round(60 * minutes)):
             time_s = second + np.arange(RATE)[:, None] / RATE
             tones = 0.3 * np.sin(2 * np.pi * np.array([440.0, 1_000.0]) * time_s)
             file.write(tones + 0.05 * random.normal(size=tones.shape))

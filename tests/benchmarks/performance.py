@@ -1,19 +1,27 @@
-"""How fast the project is, as ratios within one run.
+"""How fast the project is, as ratios within one run, and how long one waits for it.
 
-    python tests/benchmarks/performance.py [PART ...]
+    python tests/benchmarks/performance.py [PART ...] [--before FOLDER] [--quick]
 
 Prints tables and writes them to docs/results/performance.json; docs/performance.md explains them.
 Every time is the median of several runs; the spread is the distance between the fastest and the
-slowest, as a share of it. Nothing else should run on the machine. Takes some fifteen minutes.
+slowest, as a share of it. Nothing else should run on the machine. Takes about an hour. JAX is
+measured where it is installed.
+
+FOLDER is another checkout of the project: what one waits for there is measured in turn with this
+one. --quick tries all of it on next to nothing, and writes nothing.
 """
 
+import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +31,7 @@ import keras  # noqa: E402
 import networks  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from benchmarks import estimator  # noqa: E402
+from benchmarks import estimator, long_files  # noqa: E402
 from record import rounded  # noqa: E402
 from tensorflow.python.framework.convert_to_constants import (  # noqa: E402
     convert_variables_to_constants_v2,
@@ -36,6 +44,7 @@ from recon import (  # noqa: E402
     evaluation,
     metrics,
     models,
+    settings,
     signals,
     training,
 )
@@ -47,6 +56,7 @@ LOG = training.log_mean_squared_error
 
 def timed(call, repeats=7):
     """{"seconds", "spread"} of a call, after one that is not counted."""
+    repeats = settings.choose(full=repeats, quick=1)
     call()
     times = []
     for _ in range(repeats):
@@ -135,6 +145,16 @@ NETWORKS = {  # name: (builder, pipeline, XLA)
         True,
     ),
     "unrolled": (models.unrolled, lambda: datasets.noise_reduction(128, seed=1), False),
+    "encoder-decoder, held": (
+        models.encoder_decoder,
+        lambda: datasets.inverse_quantization(64, seed=1),
+        True,
+    ),
+    "U-Net, held": (
+        partial(models.unet, stem=10, channels=(128, 192)),
+        lambda: datasets.inverse_quantization(64, seed=1),
+        True,
+    ),
     "mixture": (models.mixture, lambda: datasets.inverse_quantization(64, seed=1), False),
 }
 for name, network in networks.NETWORKS.items():
@@ -180,23 +200,31 @@ def step(name, rate):
     parts.append(tf.function(update, jit_compile=not xla))
     times = [timed(partial(part, corrupted, clean), 15) for part in parts]
     seconds = [part["seconds"] for part in times]
-    model.compile(keras.optimizers.Adam(1e-4), LOG, jit_compile=xla)
-    cached = tf.data.Dataset.from_tensors((corrupted, clean)).repeat()
-    count = max(30, round(2 / seconds[2]))  # or starting the pipeline would outweigh it
-    fit(model, cached, count)
-    pairs = [(fit(model, fresh, count), fit(model, cached, count)) for _ in range(8)][1:]
-    fastest = [min(times) for times in zip(*pairs, strict=True)]  # others only ever add to a time
+    in_fit, data = paced(model, fresh, xla)
     achieved = operations(model, corrupted.shape) / seconds[0]
     return {
         "forward_ms": 1e3 * seconds[0],
         "backward_ms": 1e3 * (seconds[1] - seconds[0]),
         "optimizer_ms": 1e3 * (seconds[2] - seconds[1]),
-        "step_ms": 1e3 * float(np.median([without for _, without in pairs])),
+        "step_ms": 1e3 * in_fit,
         "spread": times[2]["spread"],
         "xla_gain": (seconds[3] / seconds[2]) if xla else (seconds[2] / seconds[3]),
-        "data": fastest[0] / fastest[1] - 1,
+        "data": data,
         "of_product_rate": achieved / rate,
     }
+
+
+def paced(model, fresh, xla):
+    """Seconds of a training step inside `fit`, and the share that fresh batches add to it."""
+    model.compile(keras.optimizers.Adam(1e-4), LOG, jit_compile=xla)
+    cached = tf.data.Dataset.from_tensors(next(iter(fresh))).repeat()
+    fit(model, cached, 1)
+    least, rounds = settings.choose(full=(30, 8), quick=(1, 2))
+    # Two seconds, or starting the pipeline would outweigh it.
+    count = max(least, round(least / 15 / fit(model, cached, least)))
+    pairs = [(fit(model, fresh, count), fit(model, cached, count)) for _ in range(rounds)][1:]
+    fastest = [min(times) for times in zip(*pairs, strict=True)]  # others only ever add to a time
+    return float(np.median([without for _, without in pairs])), fastest[0] / fastest[1] - 1
 
 
 def fit(model, data, count):
@@ -255,18 +283,16 @@ def limit():
         ),
     }
     rows = {}
-    for name, (build, pipeline, validation, goals, options) in runs.items():
-        _, records = training.fit_seeds(
-            build,
-            pipeline,
-            validation,
-            seeds=[1] if build is unet else [1, 4, 5],
-            path=ROOT / "runs" / "limit.keras",
-            **options,
-        )
-        rows[name] = {"all steps": max(record["seconds"] for record in records)}
-        for goal, mse in goals.items():
-            rows[name][goal] = max(reached(record, mse) for record in records)
+    seeds = settings.choose(full=[1, 4, 5], quick=[1])
+    with tempfile.TemporaryDirectory() as folder:  # or finished training would be found there
+        for name, (build, pipeline, validation, goals, options) in runs.items():
+            options["steps"] = settings.choose(full=options["steps"], quick=3)
+            path = Path(folder) / f"{name}.keras"
+            how = {"seeds": [1] if build is unet else seeds, "path": path} | options
+            _, records = training.fit_seeds(build, pipeline, validation, **how)
+            rows[name] = {"all steps": max(record["seconds"] for record in records)}
+            for goal, mse in goals.items():
+                rows[name][goal] = max(reached(record, mse) for record in records)
     return rows
 
 
@@ -306,42 +332,146 @@ def restoration():
     return {name: {"times_real_time": times_real_time(path)} for name, path in weights.items()}
 
 
-def backends():
-    """Training steps per second of the U-Net on arrays, per Keras backend that is installed."""
-    script = Path(__file__).parent / "backend.py"
+WAYS = {"TensorFlow": "tensorflow", "TensorFlow, XLA": "tensorflow", "JAX": "jax"}
+SPEEDS = "import sys; from benchmarks import performance; performance.speeds(*sys.argv[1:])"
+
+
+def speeds(xla):
+    """Print training steps per second of every network under one backend, as JSON.
+
+    xla: text, empty where nothing shall be compiled.
+    """
     rows = {}
-    for backend in ("tensorflow", "jax", "torch"):
-        environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, str(script)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if done.returncode == 0:
-            rows[backend] = json.loads(done.stdout.splitlines()[-1])
+    for name, (build, pipeline, _) in NETWORKS.items():
+        keras.utils.set_random_seed(1)
+        seconds, data = paced(build(), pipeline(), bool(xla))
+        rows[name] = {"steps_per_second": 1 / seconds, "data": data}
+    print(json.dumps({"device": training.devices(), "networks": rows}))
+
+
+def backends():
+    """Training steps per second of every network, per way to run it, and what data add to a step;
+    each way in a process of its own."""
+    rows = {name: {} for name in NETWORKS}
+    for way, backend in WAYS.items():
+        if backend == "jax" and not installed("jax"):
+            continue
+        paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+        environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": paths}
+        command = [sys.executable, "-c", SPEEDS, "" if way == "TensorFlow" else "xla"]
+        run = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        )
+        found = json.loads(run.stdout.splitlines()[-1])
+        for name, row in found["networks"].items():
+            rows[name][way] = row["steps_per_second"]
+            rows[name][f"{way}: data"] = row["data"]
     return rows
 
 
-PARTS = {part.__name__: part for part in (generators, steps, limit, restoration, backends)}
+FIRST_STEP = """
+from recon import datasets, models, training
+data = datasets.noise_reduction(64, seed=1)
+network = models.unet(window=8, front=16)
+training.fit(network, data, datasets.take(data, 64), steps=1, path="runs/first.keras")
+"""
+NOTEBOOKS = ["jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
+NOTEBOOKS += ["NoiseReduction.ipynb", "InverseQuantization.ipynb"]
+RESTORE = ["-m", "recon", "restore", "--overwrite"]
+WAITS = {  # name: (command of Python, how often; quickly: the same with less to do, or None)
+    "start of the command line": (["-m", "recon", "networks"], 7, []),
+    "restore five seconds": ([*RESTORE, "docs/sounds/noisy.flac", "restored.flac"], 5, []),
+    "first step of training": (["-c", FIRST_STEP], 5, []),
+    "restore an hour of stereo": ([*RESTORE, "long.wav", "restored.wav"], 1, []),
+    "notebooks in the quick profile": (["-m", *NOTEBOOKS], 1, ["-m", "jupyter", "--version"]),
+    "test suite": (["-m", "pytest", "-q"], 1, ["-m", "pytest", "-q", "tests/test_checks.py"]),
+}
+
+
+def waiting(before=None):
+    """Seconds until a user has what was asked for, each in a fresh copy of the project, in turn
+    with the same in another checkout of it."""
+    roots = {"before": before} if before else {}
+    roots["after"] = ROOT
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, root in roots.items():
+            ignored = shutil.ignore_patterns(".git", ".venv", "runs", "__pycache__")
+            copy = roots[name] = Path(folder) / name
+            shutil.copytree(root, copy, ignore=ignored)
+            long_files.synthesise(copy / "long.wav", settings.choose(full=60, quick=0.1))
+        for wait, (command, repeats, quickly) in WAITS.items():
+            command = settings.choose(full=command, quick=quickly or command)
+            repeats = settings.choose(full=repeats, quick=1)
+            seconds = [[waited(command, root) for root in roots.values()] for _ in range(repeats)]
+            rows[wait] = dict(zip(roots, map(float, np.median(seconds, axis=0)), strict=True))
+    return rows
+
+
+def waited(command, folder):
+    """Seconds of a command of Python in a folder."""
+    environment = os.environ | {"RECON_PROFILE": "quick"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    started = time.perf_counter()
+    run = subprocess.run([sys.executable, *command], cwd=folder, env=environment,
+                         capture_output=True, text=True)  # fmt: skip
+    seconds = time.perf_counter() - started
+    assert run.returncode == 0, f"{command}: {run.stdout[-2000:]}{run.stderr[-2000:]}"
+    return seconds
+
+
+PARTS = {part.__name__: part for part in (generators, steps, limit, restoration, backends, waiting)}
+
+
+def installed(package):
+    """The version of a package, or None."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def machine():
     """The machine in words."""
+    processor = platform.processor() or platform.machine()
+    described = Path("/proc/cpuinfo")
+    if described.exists():
+        lines = described.read_text().splitlines()
+        names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+        processor = names[0] if names else processor
     cores = f"{len(os.sched_getaffinity(0))} cores"
-    versions = f"TensorFlow {tf.__version__}, Keras {keras.__version__}, NumPy {np.__version__}"
-    return f"{platform.processor() or platform.machine()}, {cores}, {versions}"
+    cards = [tf.config.experimental.get_device_details(card).get("device_name", card.name)
+             for card in tf.config.list_physical_devices("GPU")]  # fmt: skip
+    packages = {"TensorFlow": "tensorflow", "Keras": "keras", "JAX": "jax", "NumPy": "numpy"}
+    versions = [f"{name} {installed(key)}" for name, key in packages.items() if installed(key)]
+    return ", ".join([processor, cores, *cards, f"Python {platform.python_version()}", *versions])
 
 
-def main(parts):
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+def main(arguments=None):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--before", type=Path, help="another checkout, to wait there too")
+    parser.add_argument("--quick", action="store_true")
+    asked = parser.parse_args(arguments)
+    if asked.quick:
+        os.environ["RECON_PROFILE"] = "quick"
+    results = {}
+    if asked.parts and RESULTS.exists():  # the rest as it was
+        results = json.loads(RESULTS.read_text())
     results["machine"] = machine()
-    for part in parts or PARTS:
-        results[part] = rounded(PARTS[part]())
+    print(results["machine"])
+    for part in asked.parts or PARTS:
+        how = {"before": asked.before} if part == "waiting" else {}
+        results[part] = rounded(PARTS[part](**how))
         columns = {
             key: (key, "" if isinstance(value, str) else ".4g")
             for row in results[part].values()
             for key, value in row.items()
         }
         print(part, evaluation.table(results[part], columns), sep="\n", flush=True)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        if not asked.quick:
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
