@@ -4,7 +4,9 @@ What `sliders` moves is a function of numbers and texts that draws, restores and
 that it needs from its arguments, so that no cell of a notebook can break it.
 """
 
+import inspect
 from functools import cache
+from pathlib import Path
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -43,8 +45,9 @@ def listen(sounds, sample_rate):
     players = []
     for title, sound in sounds.items():
         samples = np.clip(np.ravel(sound) / 2, -1, 1)
-        player = Audio(samples, rate=sample_rate, normalize=False)
-        players.append(f"<div>{title}<br>{player._repr_html_()}</div>")
+        player = Audio(samples, rate=sample_rate, normalize=False)._repr_html_()
+        player = player.replace("<audio", '<audio style="width: 20em"', 1)  # four in a row
+        players.append(f"<div>{title}<br>{player}</div>")
     text = " · ".join(sounds)
     page = f'<div style="display: flex; flex-wrap: wrap; gap: 1em">{"".join(players)}</div>'
     display({"text/html": page, "text/plain": f"players: {text}"}, raw=True)
@@ -57,19 +60,46 @@ def sliders(function, **controls):
 
     Args:
         function: of numbers or texts, all with defaults.
-        controls: for each of them (lowest, highest, step) or a list, as `ipywidgets.interactive`
-            takes them.
+        controls: for each that can be moved (lowest, highest, step), or a list to choose from; a
+            path in it goes by its last name.
     """
+
+    def shown(**values):
+        with recon.silence(), plt.rc_context():  # no setup cell has been run yet
+            plotting.style()
+            function(**values)
+
     kernel = getattr(get_ipython(), "kernel", None)
     request = kernel.get_parent() if kernel else {}
     if not request.get("content", {}).get("allow_stdin"):  # nobody to ask
-        function()
+        shown()
         return
-    box = ipywidgets.interactive(function, **controls)
-    for control in box.children[:-1]:
-        control.continuous_update = False
-        control.style.description_width = "initial"
-    display(box)
+    parameters = inspect.signature(function).parameters
+    widgets = {
+        name: _control(name, parameters[name].default, values) for name, values in controls.items()
+    }
+    output = ipywidgets.interactive_output(shown, widgets)
+    output.layout.width = "100%"  # a row of its own, below as few rows of sliders as the window has
+    display(ipywidgets.Box([*widgets.values(), output], layout={"flex_flow": "row wrap"}))
+
+
+def _control(name, default, values):
+    options = {
+        "description": name.replace("_", " "),
+        "style": {"description_width": "140px"},
+        "layout": {"width": "400px"},
+    }
+    if isinstance(values, list):
+        first = default if default in values else values[0]
+        names = [(Path(str(value)).name, value) for value in values]
+        return ipywidgets.Dropdown(options=names, value=first, **options)
+    low, high, step = values
+    whole = isinstance(step, int)
+    if not whole:  # as many digits as the step has
+        options["readout_format"] = f".{len(str(step).partition('.')[2])}f"
+    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+    options |= {"min": low, "max": high, "step": step, "value": default}
+    return kind(continuous_update=False, **options)
 
 
 def noise(
@@ -105,8 +135,8 @@ def noise(
     bound = limits.noise_bound(**NOISE | {"stddev": (stddev, stddev)})
     found = _scores(clean.numpy(), corrupted, restored)
     found["to_limit_db"] = _above(metrics.mse(clean, restored).mean(), bound)
-    title = f"gain {found['gain_db']:.1f} dB, {found['to_limit_db']:.1f} dB from the limit"
-    before = f"corrupted: {found['snr_db']:.1f} dB SNR"
+    title = f"gain {found['gain_db']:z.1f} dB, {found['to_limit_db']:z.1f} dB from the limit"
+    before = f"corrupted: {found['snr_db']:z.1f} dB SNR"
     _show(clean, {before: corrupted, f"restored: {title}": restored})
     return found
 
@@ -137,9 +167,9 @@ def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10, *, network="inver
     else:
         limit = "it was not trained on this"
     panels = {
-        f"held: {found['snr_db']:.1f} dB SNR": held,
-        f"cubic spline: {found['spline_snr_db']:.1f} dB SNR": spline,
-        f"network: {found['restored_snr_db']:.1f} dB SNR; {limit}": restored,
+        f"held: {found['snr_db']:z.1f} dB SNR": held,
+        f"cubic spline: {found['spline_snr_db']:z.1f} dB SNR": spline,
+        f"network: {found['restored_snr_db']:z.1f} dB SNR; {limit}": restored,
     }
     _show(clean, panels, steps=1)
     return found
@@ -225,8 +255,8 @@ def _recording(name, damage, network):
     restored = recon.restore(corrupted, sample_rate, network=_load(network))
     found = _scores(clean, corrupted, restored)
     sounds = {
-        f"corrupted: {found['snr_db']:.1f} dB SNR": corrupted,
-        f"restored: {found['restored_snr_db']:.1f} dB SNR": restored,
+        f"corrupted: {found['snr_db']:z.1f} dB SNR": corrupted,
+        f"restored: {found['restored_snr_db']:z.1f} dB SNR": restored,
         "clean": clean,
     }
     _display(plotting.spectrograms(sounds, sample_rate))

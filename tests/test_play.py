@@ -2,8 +2,10 @@ import base64
 import inspect
 import io
 import itertools
+import os
 import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import soundfile
@@ -118,14 +120,34 @@ class Someone:
 def test_somebody_gets_sliders_that_call_anew(shown, monkeypatch):
     monkeypatch.setattr(play, "get_ipython", lambda: Someone)
     calls = []
-    play.sliders(lambda a=1.0, b="x": calls.append((a, b)), a=(0.0, 3.0, 0.5), b=["x", "y"])
+
+    def function(a=1.0, b=None, c=4, d="stays"):
+        calls.append((a, b, c, d))
+
+    play.sliders(function, a=(0.0, 3.0, 0.125), b=["in/x", "in/y"], c=[2, 4, 6])
     (box,) = shown
-    a, b = box.children[:2]
-    assert (a.min, a.max, a.step, a.value, b.options) == (0.0, 3.0, 0.5, 1.0, ("x", "y"))
+    a, b, c = box.children[:-1]
+    assert (a.min, a.max, a.step, a.value) == (0.0, 3.0, 0.125, 1.0)
+    assert a.readout_format == ".3f"
     assert not a.continuous_update
-    calls.clear()
-    a.value = 2.5
-    assert calls == [(2.5, "x")]
+    assert b.options == (("x", "in/x"), ("y", "in/y"))
+    assert c.options == (("2", 2), ("4", 4), ("6", 6))
+    assert calls == [(1.0, "in/x", 4, "stays")]
+    a.value, b.value = 2.5, "in/y"
+    assert calls[1:] == [(2.5, "in/x", 4, "stays"), (2.5, "in/y", 4, "stays")]
+
+
+def test_what_sliders_show_has_the_notebooks_style_and_leaves_the_readers_alone(monkeypatch):
+    monkeypatch.setitem(plt.rcParams, "legend.frameon", True)
+    found = []
+    play.sliders(lambda: found.append(plt.rcParams["legend.frameon"]))
+    assert found == [False]
+    assert plt.rcParams["legend.frameon"]
+
+
+def test_what_tensorflow_says_as_it_starts_is_not_shown(capfd):
+    play.sliders(lambda: os.write(2, b"failed call to cuInit"))
+    assert capfd.readouterr().err == ""
 
 
 def test_what_sliders_move_has_defaults_for_all():
