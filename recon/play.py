@@ -31,7 +31,7 @@ NOISE, HOLD = (  # the experiments, as the networks that ship know them
     {key: value for key, value in pipeline.__kwdefaults__.items() if key != "seed"}
     for pipeline in (datasets.noise_reduction, datasets.inverse_quantization)
 )
-FRAMES, SAMPLE_RATE = 32, 8000  # of an experiment, to listen to
+SAMPLE_RATE = 8000  # of an experiment, to listen to for a second
 _load = cache(recon.load)
 
 
@@ -122,9 +122,7 @@ def noise(
     Returns:
         {"snr_db", "restored_snr_db", "gain_db", "to_limit_db"} over all frames.
     """
-    n_samples, turns = NOISE["n_samples"], 2 * np.pi * cycles * np.arange(FRAMES)
-    alike = np.ones(FRAMES)
-    clean = signals.sinusoid(cycles * alike, amplitude * alike, phase + turns, n_samples)
+    clean = _frames(cycles, amplitude, phase, NOISE["n_samples"])
     damage = corruptors.noise(
         stddev=(stddev, stddev),
         impulse_rate=(impulse_rate, impulse_rate),
@@ -151,9 +149,7 @@ def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10, *, network="inver
     Returns:
         {"snr_db", "spline_snr_db", "restored_snr_db", "gain_db"} over all frames.
     """
-    n_samples, turns = HOLD["n_samples"], 2 * np.pi * cycles * np.arange(FRAMES)
-    alike = np.ones(FRAMES)
-    clean = signals.sinusoid(cycles * alike, amplitude * alike, phase + turns, n_samples)
+    clean = _frames(cycles, amplitude, phase, HOLD["n_samples"])
     held = corruptors.sample_and_hold(clean, hold_length).numpy()
     restored = np.asarray(_load(network)(held[..., None]))[..., 0]
     spline = baselines.spline(held[..., None], hold_length=hold_length)[..., 0]
@@ -173,6 +169,13 @@ def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10, *, network="inver
     }
     _show(clean, panels, steps=1)
     return found
+
+
+def _frames(cycles, amplitude, phase, n_samples):
+    """A second of frames that follow each other without a break, [frames, n_samples]."""
+    alike = np.ones(SAMPLE_RATE // n_samples)
+    turns = 2 * np.pi * cycles * np.arange(len(alike))
+    return signals.sinusoid(cycles * alike, amplitude * alike, phase + turns, n_samples)
 
 
 def _scores(clean, corrupted, restored):

@@ -205,7 +205,7 @@ def overview(panels, sounds, sample_rate, *, steps=()):
         panels, steps: as in `waveforms`; the titles tell what is drawn.
         sounds, sample_rate: as in `spectrograms`.
     """
-    figure = plt.figure(figsize=(10, 1.3 * len(panels) + 0.8))
+    figure = plt.figure(figsize=(10, 1.1 * len(panels) + 0.6))
     left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
     rows = left.subplots(len(panels), 1, sharex=True, sharey=True)
     waveforms(panels, steps=steps, ax=rows)

@@ -76,7 +76,7 @@ def test_what_a_slider_moves_draws_and_plays_in_every_corner(function, shown, mo
 def test_the_picture_says_what_was_measured(shown):
     scores = play.noise(stddev=0.05, impulse_rate=0.0)
     assert scores["gain_db"] == pytest.approx(10 * np.log10(0.05**2 / _error(scores)), abs=0.3)
-    assert abs(scores["to_limit_db"]) < 1  # 32 frames are not the average
+    assert abs(scores["to_limit_db"]) < 1  # a second is not the average
     titles = [axes.get_title() for axes in shown[0].axes]
     assert f"{scores['snr_db']:.1f} dB SNR" in titles[0]
     assert f"gain {scores['gain_db']:.1f} dB" in titles[1]
