@@ -452,9 +452,10 @@ def load(folder, *, sample_rate=None, partial=False):
                 skipped.append(str(reason))
                 store.seek(start)
                 continue
-            spans[path.relative_to(folder).as_posix()] = start // 4, store.tell() // 4, peak
+            name = path.relative_to(folder).as_posix()
+            spans[name] = start // 4, store.tell() // 4, peak
             if rate != sample_rate and not asked:
-                print(f"converted from {rate} to {sample_rate} Hz: {str(path)!r}")
+                print(f"converted from {rate} to {sample_rate} Hz: {name!r}")
         for reason in skipped:
             print("skipped:", reason)
         require(spans, "folder must hold at least one usable recording", repr(str(folder)))

@@ -181,8 +181,8 @@ def answer(stem):
     if stem == "NoiseReduction":
         name, gain = best(results["baselines"], "gain_db")
         return (
-            f"A small network, built like an estimator, {results['parameters']['unrolled']:,}"
-            f" weights, lowers the error by **{networks['unrolled']['gain_db']:.1f} dB**."
+            f"A small network of {results['parameters']['unrolled']:,} weights, built like an"
+            f" estimator, lowers the error by **{networks['unrolled']['gain_db']:.1f} dB**."
             f" No method can do better than {results['limit_gain_db']:.1f} dB on average."
             f" A U-Net, which has to find the physics by itself, reaches"
             f" {networks['U-Net']['gain_db']:.1f} dB, the best classical method ({name})"
