@@ -141,8 +141,8 @@ from recon import datasets, training
 def network():
     return keras.Sequential([keras.Input((None, 1)), keras.layers.Conv1D(1, 3, padding="same")])
 def fit(model=None, batch=16, validation=64):
-    data = datasets.noise_reduction(batch, seed=1, n_samples=32, cycles=(1, 4))
-    held_out = datasets.take(datasets.noise_reduction(64, seed=2, n_samples=32), validation)
+    data = datasets.noise_reduction(batch, seed=1)
+    held_out = datasets.take(datasets.noise_reduction(64, seed=2), validation)
     try:
         training.fit(model or network(), data, held_out, steps=2, path="a.keras")
     except ValueError as error:
