@@ -12,10 +12,11 @@ The modules, `recon.datasets` and the others, are imported when they are first u
 import importlib
 import json
 import os
-import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import chain, tee
 from pathlib import Path
+
+from recon.quiet import silence
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"
@@ -306,17 +307,3 @@ def _restored(network, blocks, sample_rate, shape, mix, factor):
         dry = dry[len(piece) :]
     if left:  # or lose a few
         yield np.zeros((left, channels), np.float32)
-
-
-@contextmanager
-def silence():
-    """Keep off the standard error what TensorFlow says as it starts, which bypasses Python."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -17,8 +17,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from recon import checks, silence
+from recon import checks
 from recon.checks import require
+from recon.quiet import silence
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 BITS |= {f"ALAC_{bits}": bits for bits in (16, 20, 24, 32)}

@@ -26,6 +26,7 @@ from recon import (
     settings,
     signals,
 )
+from recon.quiet import silence
 
 NOISE, HOLD = (  # the experiments, as the networks that ship know them
     {key: value for key, value in pipeline.__kwdefaults__.items() if key != "seed"}
@@ -65,7 +66,7 @@ def sliders(function, **controls):
     """
 
     def shown(**values):
-        with recon.silence(), plt.rc_context():  # no setup cell has been run yet
+        with silence(), plt.rc_context():  # no setup cell has been run yet
             plotting.style()
             function(**values)
 

@@ -83,42 +83,37 @@ def test_what_is_drawn_is_described_once(name):
         assert given.count(given[0]) == 1, f"{argument}: {given}"
 
 
-def bound(tree):
-    """Names that a cell binds at its top level, imports and comprehensions apart."""
-    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    for statement in (node for node in tree.body if not isinstance(node, ast.FunctionDef)):
-        own = [node.target for node in ast.walk(statement) if isinstance(node, ast.comprehension)]
-        local = {node.id for target in own for node in ast.walk(target) if hasattr(node, "id")}
-        stored = {
-            node.id
-            for node in ast.walk(statement)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        }
-        names |= stored - local
-    return names
+def stored(node):
+    return {
+        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+
+
+def names_of(tree):
+    """(bound, used): names that a cell binds at its top level, and those that it does not bind."""
+    inner, bound = set(), {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.comprehension):
+            inner |= stored(node.target)
+        elif isinstance(node, ast.FunctionDef):
+            inner |= stored(node) | {
+                argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)
+            }
+    for statement in tree.body:
+        if not isinstance(statement, ast.FunctionDef):
+            bound |= stored(statement) - inner
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return bound, used - bound - inner
 
 
 @notebooks
 def test_a_name_that_another_cell_uses_is_bound_in_one(name):
     """So that any cell can be run again, in any order. A loop's variable is its cell's own."""
-    cells = [record.python(source) for source in sources(name, "code")]
-    binding = [bound(tree) for tree in cells]
-    used = [
-        {
-            node.id
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-        }
-        for tree in cells
-    ]
-    for i, names in enumerate(binding):
-        for one in names:
-            elsewhere = [j for j, others in enumerate(binding) if one in others and j != i]
-            if elsewhere:
-                users = [
-                    j for j, found in enumerate(used) if one in found and one not in binding[j]
-                ]
-                assert not users, f"{one}: bound in cells {[i, *elsewhere]}, used in {users}"
+    cells = [names_of(record.python(source)) for source in sources(name, "code")]
+    for one in set().union(*(bound for bound, _ in cells)):
+        binding = [i for i, (bound, _) in enumerate(cells) if one in bound]
+        using = [i for i, (_, used) in enumerate(cells) if one in used]
+        assert len(binding) == 1 or not using, f"{one}: bound in cells {binding}, used in {using}"
 
 
 @notebooks
