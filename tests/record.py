@@ -195,8 +195,8 @@ def answer(stem):
     name, below = best(results["baselines"], "below")
     return (
         f"A network that chooses among linear maps restores every frequency that can be known, to"
-        f" {min(known):.0f} dB SNR or better. Its mean squared error is the limit's: at one frequency"
-        f" all knots are zero, and nobody can know the amplitude."
+        f" {min(known):.0f} dB SNR or better. Its mean squared error is the limit's: at one"
+        f" frequency all knots are zero, and nobody can know the amplitude."
         f" The best interpolator ({name}) reaches {below:.1f} dB below the Nyquist limit of the"
         f" knots and {results['baselines'][name]['above']:.1f} dB above it."
         f" On recordings, held for four samples, a network reaches {files[SHIPS]['snr_db']:.1f} dB,"
