@@ -181,32 +181,32 @@ def answer(stem):
     if stem == "NoiseReduction":
         name, gain = best(results["baselines"], "gain_db")
         return (
-            f"A network of {results['parameters']['unrolled']:,} weights lowers the mean squared"
-            f" error by **{networks['unrolled']['gain_db']:.1f} dB**. It is called *unrolled*, as it"
-            f" has the form of a classical iteration. The limit is"
-            f" {results['limit_gain_db']:.1f} dB: nobody does better on average, not even one who is"
-            f" told the frequency and every impulse. A U-Net, which is given no such form, reaches"
-            f" {networks['U-Net']['gain_db']:.1f} dB, the best classical method ({name})"
-            f" {gain:.1f} dB. A third network, for recordings, turns"
-            f" {files['untouched input']['snr_db']:.1f} dB SNR into {files[SHIPS]['snr_db']:.1f} dB,"
-            f" the mean of {results['corpus']['test_files']} recordings of people and instruments that"
-            f" it never heard. The picture shows one example of each."
+            f"A network of {results['parameters']['unrolled']:,} weights lowers the mean squared "
+            f"error by **{networks['unrolled']['gain_db']:.1f} dB**. It is called *unrolled*, as "
+            f"it has the form of a classical iteration. The limit is "
+            f"{results['limit_gain_db']:.1f} dB: nobody does better on average, not even one who "
+            f"is told the frequency and every impulse. A U-Net, which is given no such form, "
+            f"reaches {networks['U-Net']['gain_db']:.1f} dB, the best classical method ({name}) "
+            f"{gain:.1f} dB. A third network, for recordings, turns "
+            f"{files['untouched input']['snr_db']:.1f} dB SNR into {files[SHIPS]['snr_db']:.1f} "
+            f"dB, the mean of {results['corpus']['test_files']} recordings of people and "
+            f"instruments that it never heard. The picture shows one example of each."
         )
     reached = networks["mixture"]["by_cycles"], results["estimator"]["posterior mean"]["by_cycles"]
     known = [snr for snr, possible in zip(*reached, strict=True) if possible > 20]
     name, below = best(results["baselines"], "below")
     return (
-        f"A network called *mixture* chooses among linear maps. It restores every frequency that can"
-        f" be known, to **{min(known):.0f} dB SNR** or better. Its mean squared error is"
-        f" {networks['mixture']['to_limit_db']:.2f} dB from the smallest possible: at one frequency"
-        f" all kept samples are zero, and nobody can know the amplitude. The best interpolator"
-        f" ({name}) reaches {below:.1f} dB for slow sinusoids and"
-        f" {results['baselines'][name]['above']:.1f} dB for those above the Nyquist limit of the kept"
-        f" samples. No curve through the samples can be right there. The network can, because it has"
-        f" learnt that the phase is zero. On {results['corpus']['test_files']} recordings, held for"
-        f" four samples, another network reaches {files[SHIPS]['snr_db']:.1f} dB on average and the"
-        f" best interpolator {best(files, 'snr_db')[1]:.1f} dB: nearly a tie. The picture shows one"
-        f" example of each."
+        f"A network called *mixture* chooses among linear maps. It restores every frequency that "
+        f"can be known, to **{min(known):.0f} dB SNR** or better. Its mean squared error is "
+        f"{networks['mixture']['to_limit_db']:.2f} dB from the smallest possible: at one frequency"
+        f" all kept samples are zero, and nobody can know the amplitude. The best interpolator "
+        f"({name}) reaches {below:.1f} dB for slow sinusoids and "
+        f"{results['baselines'][name]['above']:.1f} dB for those above the Nyquist limit of the "
+        f"kept samples. No curve through the samples can be right there. The network can, because "
+        f"it has learnt that the phase is zero. On {results['corpus']['test_files']} recordings, "
+        f"held for four samples, another network reaches {files[SHIPS]['snr_db']:.1f} dB on "
+        f"average and the best interpolator {best(files, 'snr_db')[1]:.1f} dB: nearly a tie. The "
+        f"picture shows one example of each."
     )
 
 
