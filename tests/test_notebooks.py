@@ -241,26 +241,6 @@ def test_every_number_of_the_description_can_be_changed(name, monkeypatch, tmp_p
     assert len(claims) > 5
 
 
-def lasting(cell):
-    """What a cell shows that does not depend on the clock: tables and lines."""
-    shown = [
-        output.get("text", "") + "".join(output.get("data", {}).get("text/markdown", ""))
-        for output in cell.outputs
-    ]
-    return [line for line in "".join(shown).splitlines() if "per second" not in line]
-
-
-@pytest.mark.slow
-@notebooks
-def test_every_cell_can_be_run_again_in_any_order_and_from_anywhere(name, monkeypatch, tmp_path):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    cells = [cell.copy() for cell in NOTEBOOKS[name].cells if cell.cell_type == "code"]
-    cells, _ = executed([*cells, *reversed(cells)], tmp_path)
-    half = len(cells) // 2
-    for once, again in zip(cells[:half], reversed(cells[half:]), strict=True):
-        assert lasting(once) == lasting(again), once.source
-
-
 OTHER_UNITS = re.compile(
     "mse|mse_spread|seconds?|steps?|parameters|seeds|corpus|files|by_distance|difference"
     "|seam_ratio|lsd_below|lsd_above|per_second|spread"
