@@ -491,7 +491,8 @@ def restored_file(network, content, suffix, output, **options):
     if said is not None:
         assert "\n" not in said
         with audio.reading(source, partial=options.get("partial", False)) as file:
-            assert soundfile.info(target).frames == len(soundfile.read(target)[0]) == file.frames
+            name = os.fsencode(target)  # which may not be UTF-8
+            assert soundfile.info(name).frames == len(soundfile.read(name)[0]) == file.frames
         target.unlink()
     source.unlink()
     return said
