@@ -174,7 +174,7 @@ FEWER = "CROPS, CROP_STEPS, XLA = 8, 4, False"
 def executed(cells, folder=ROOT):
     """The cells after a run, and all that they printed."""
     notebook = nbformat.v4.new_notebook(
-        cells=[cell | {"id": f"{i}"} for i, cell in enumerate(cells)]
+        cells=[nbformat.from_dict(cell | {"id": f"{i}"}) for i, cell in enumerate(cells)]
     )
     client = nbclient.NotebookClient(
         notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}, timeout=300
