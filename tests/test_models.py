@@ -76,7 +76,7 @@ def test_one_batch_can_be_learnt_by_heart_negative_samples_included(name):
     kept = (n % 2 == 0) | (n % 3 == 0)  # an interpolator keeps its knots: they have to be right
     corrupted = np.where(kept[:, None], clean, clean + 0.3 * waves(2, 64))
     adam = keras.optimizers.Adam(1e-2)
-    model.compile(adam, "mean_squared_error", jit_compile=False)  # XLA takes longer than the steps
+    model.compile(adam, "mean_squared_error")
     often = [np.tile(x, (400, 1, 1)) for x in (corrupted, clean)]
     model.fit(*often, batch_size=2, shuffle=False, verbose=0)
     estimate = np.asarray(model(corrupted))
