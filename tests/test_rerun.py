@@ -17,6 +17,7 @@ def lasting(cell):
 @notebooks
 def test_every_cell_can_be_run_again_in_any_order_and_from_anywhere(name, monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # Jupyter's own closes what it has shown
     cells = [cell.copy() for cell in NOTEBOOKS[name].cells if cell.cell_type == "code"]
     cells, _ = executed([*cells, *reversed(cells)], tmp_path)
     half = len(cells) // 2
