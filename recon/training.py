@@ -331,6 +331,8 @@ class _Run(keras.callbacks.Callback):
             self._keep()
             with tempfile.TemporaryDirectory() as place:  # what cannot be saved is not trained
                 models.save(self.model, Path(place, "model.keras"))
+        if not self.state.exists():  # it came from another machine's disk
+            self._keep()
         if self.record["finished"]:
             self._show("found finished")
 
