@@ -30,7 +30,7 @@ from recon import audio, corruptors, datasets, models, training
 
 SEED, VALIDATION_SEED, TEST_SEED = 1, 2, 3
 SPEEDS = (0.88, 1.0, 1.14)  # of voices: each makes three
-VALIDATION_CROPS = 160
+VALIDATION_CROPS, BATCH_SIZE = 160, 8
 ANY = (1, 1_000_000)  # Hz
 
 
@@ -113,13 +113,13 @@ def parts(folder, rate, low_passed=0):
     return pair
 
 
-def pipelines(folder, batch_size, n_samples, rates, damage, low_passed=0):
+def pipelines(folder, n_samples, rates, damage, low_passed=0):
     """(training pipeline, validation arrays) of all rates, {rate: share}."""
     train, validation = [], []
     for rate, share in rates.items():
         crops = partial(datasets.crops, n_samples=n_samples, damage=damage(rate), gain=(0.3, 1.0))
         heard, others = parts(folder, rate, low_passed)
-        train.append(crops(heard[0], batch_size, seed=SEED, weights=heard[1]))
+        train.append(crops(heard[0], BATCH_SIZE, seed=SEED, weights=heard[1]))
         some = crops(others[0], 32, seed=VALIDATION_SEED, weights=others[1])
         validation.append(datasets.take(some, round(share * VALIDATION_CROPS)))
     train = tf.data.Dataset.sample_from_datasets(train, list(rates.values()), seed=SEED)
@@ -132,7 +132,7 @@ NETWORKS = {
             models.denoiser, sample_rate=(8_000, 48_000), purpose="hiss and clicks in recordings"
         ),
         "data": {"rates": {16_000: 0.42, 8_000: 0.28, 44_100: 0.3}, "damage": noise},
-        "crops": (8, 8_192),  # a batch
+        "n_samples": 8_192,
         "floor": 1e-5,
         "steps": 32_000,
     }
@@ -148,13 +148,13 @@ for hold_length in (2, 4, 6):
             purpose=f"recordings held for {hold_length} samples",
         ),
         "data": {
-            "rates": {16_000: 0.44, 8_000: 0.36, 44_100: 0.2},
+            "rates": {16_000: 0.36, 8_000: 0.32, 44_100: 0.32},
             "damage": lambda rate, hold_length=hold_length: corruptors.hold(hold_length),
             "low_passed": hold_length,
         },
-        "crops": (4, 8_192),
+        "n_samples": 4_096,
         "floor": 1e-7,
-        "steps": 18_000,
+        "steps": 9_000,
     }
 
 
@@ -163,7 +163,7 @@ def main(folder, name, steps=None):
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     keras.utils.set_random_seed(SEED)
     model = network["build"]()
-    train, validation = pipelines(Path(folder), *network["crops"], **network["data"])
+    train, validation = pipelines(Path(folder), network["n_samples"], **network["data"])
     path = Path("runs") / f"{name}.keras"
     record = training.fit(
         model,
