@@ -108,8 +108,13 @@ def uncompiled(model):
         model.compiled = compiled
 
 
-def save(model, path):
+def save(model, path, *, tried=False):
     """Save a network so that `path` holds the old one or the new one, never half of either.
+
+    Args:
+        model: Network.
+        path: file ending in .keras.
+        tried: whether this network is known to be one that can be read back, which takes time.
 
     Raises:
         ValueError: if it could not be read back, as with a layer that Keras does not know.
@@ -119,7 +124,8 @@ def save(model, path):
     try:
         with uncompiled(model):
             model.save(beside)
-        keras.saving.load_model(beside, compile=False)  # what cannot be read back is not kept
+        if not tried:
+            keras.saving.load_model(beside, compile=False)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise ValueError(
             f"model must be one that can be read back, got {model.name!r}: {_reason(error)}"
@@ -443,14 +449,43 @@ def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, name="mi
 EXACT = {"dtype": "float32"}  # what the signal itself goes through, if the rest is bfloat16
 
 
+class _Spectral(layers.Layer):
+    """What works on spectra of frames, half a frame apart under a sine window, before and after.
+
+    `hops` is how many halves of a frame, on either side of its own, a sample depends on. Signals
+    [batch, n_samples, 1] are whole halves long.
+    """
+
+    def __init__(self, frame_length, **options):
+        super().__init__(**options)
+        self.frame_length, self.hops = frame_length, 1
+
+    def _window(self):
+        places = (np.arange(self.frame_length) + 0.5) / self.frame_length
+        return np.float32(np.sin(np.pi * places))
+
+    def _spectra(self, signal):
+        """Real and imaginary parts [batch, frames, bins]."""
+        half = self.frame_length // 2
+        padded = ops.pad(ops.reshape(signal, (-1, ops.shape(signal)[1] // half, half)),
+                         [[0, 0], [1, 1], [0, 0]])  # fmt: skip
+        frames = ops.concatenate([padded[:, :-1], padded[:, 1:]], axis=-1)
+        return ops.rfft(frames * self._window())
+
+    def _overlapped(self, real, imaginary, signal):
+        """The signal of such spectra, in the shape of another."""
+        halves = ops.irfft((real, imaginary)) * self._window()
+        halves = ops.reshape(halves, (-1, ops.shape(halves)[1], 2, self.frame_length // 2))
+        return ops.reshape(halves[:, 1:, 0] + halves[:, :-1, 1], ops.shape(signal))
+
+
 @keras.saving.register_keras_serializable(package="recon")
-class SpectralGain(layers.Layer):
+class SpectralGain(_Spectral):
     """A gain for every frequency of every frame, learnt from the spectra around it.
 
-    Frames of a signal, half a frame apart under a sine window, are taken to spectra,
-    multiplied, taken back and overlapped, which changes nothing where the gain is 1. The gain
-    a^2 / (a^2 + b^2) comes from roots of magnitudes through convolutions over time and frequency
-    without biases: the same at every loudness, and at every rate.
+    Where the gain is 1, nothing changes. The gain a^2 / (a^2 + b^2) comes from roots of magnitudes
+    through convolutions over time and frequency without biases: the same at every loudness, and at
+    every rate.
 
     Input shape: two signals [batch, n_samples, 1], whose length is a multiple of half a frame: what
     is to be changed, and what else to look at. Output shape: the signal's.
@@ -462,14 +497,12 @@ class SpectralGain(layers.Layer):
     """
 
     def __init__(self, frame_length, channels, dilations, **options):
-        super().__init__(**options)
-        self.frame_length, self.channels = frame_length, channels
-        self.dilations = tuple(dilations)
+        super().__init__(frame_length, **options)
+        self.channels, self.dilations = channels, tuple(dilations)
         self.first = self._over(5)
         self.blocks = [(self._over(3, dilation_rate=d), self._over(3)) for d in self.dilations]
         self.last = layers.Conv2D(2, 3, padding="same", use_bias=False, dtype="float32")
-        # The hops on either side that a hop depends on: by all convolutions, and by two frames.
-        self.hops = 3 + sum(1 + dilation for dilation in self.dilations) + 1
+        self.hops += 3 + sum(1 + dilation for dilation in self.dilations)  # by all convolutions
 
     def _over(self, size, **options):
         return layers.Conv2D(self.channels, size, padding="same", use_bias=False, **options)
@@ -496,21 +529,54 @@ class SpectralGain(layers.Layer):
             x += other(ops.relu(one(ops.relu(x))))
         a, b = ops.split(ops.cast(self.last(ops.relu(x)), "float32") ** 2, 2, axis=-1)
         gain = (a / (a + b + 1e-9))[..., 0]
-        halves = ops.irfft((gain * real, gain * imaginary)) * self._window()
-        halves = ops.reshape(halves, (-1, ops.shape(halves)[1], 2, self.frame_length // 2))
-        return ops.reshape(halves[:, 1:, 0] + halves[:, :-1, 1], ops.shape(signal))
+        return self._overlapped(gain * real, gain * imaginary, signal)
 
-    def _window(self):
-        places = (np.arange(self.frame_length) + 0.5) / self.frame_length
-        return np.float32(np.sin(np.pi * places))
 
-    def _spectra(self, signal):
-        """Real and imaginary parts [batch, frames, bins]."""
-        half = self.frame_length // 2
-        padded = ops.pad(ops.reshape(signal, (-1, ops.shape(signal)[1] // half, half)),
-                         [[0, 0], [1, 1], [0, 0]])  # fmt: skip
-        frames = ops.concatenate([padded[:, :-1], padded[:, 1:]], axis=-1)
-        return ops.rfft(frames * self._window())
+@keras.saving.register_keras_serializable(package="recon")
+class Surprise(_Spectral):
+    """How far each sample is from what its neighbours on both sides let expect.
+
+    The best linear prediction of one sample from all others, in a signal with the power spectrum
+    P(f), errs by the signal filtered with 1 / P(f), over the mean of 1 / P(f) (Kolmogorov, 1941).
+    P is the power of each frame, smoothed over nine bins. Nothing is learnt here.
+
+    Input and output shape: [batch, n_samples, 1], n_samples a multiple of half a frame.
+
+    Args:
+        frame_length: samples, even.
+    """
+
+    def call(self, signal):
+        real, imaginary = self._spectra(signal)
+        power = real**2 + imaginary**2
+        bins = power.shape[-1]
+        kernel = np.float32(np.hanning(11)[1:-1, None, None])
+        rows = ops.pad(power, [[0, 0], [0, 0], [4, 4]], mode="reflect")
+        rows = ops.reshape(rows, (-1, bins + 8, 1))
+        power = ops.reshape(ops.conv(rows, kernel), ops.shape(power))
+        # The floor keeps the filter short: frequencies that hold next to nothing tell little.
+        power += 1e-3 * ops.mean(power, axis=-1, keepdims=True) + 1e-12
+        twice = np.float32([1, *[2] * (bins - 2), 1]) / (2 * bins - 2)  # bins of both halves
+        scale = 1 / (power * ops.sum(twice / power, axis=-1, keepdims=True))
+        return self._overlapped(scale * real, scale * imaginary, signal)
+
+
+@keras.saving.register_keras_serializable(package="recon")
+class Choice(layers.Layer):
+    """A mean of three signals, sample by sample, under weights that are fourth powers.
+
+    The power makes the choice sharp, and keeps it the same at every loudness.
+
+    Input shape: three signals [batch, positions, samples], and [batch, positions, 3 * samples]
+    whose fourth powers are their weights. Output shape: a signal's.
+    """
+
+    def compute_output_shape(self, one_shape, other_shape, third_shape, roots_shape):
+        return one_shape
+
+    def call(self, one, other, third, roots):
+        a, b, c = ops.split(ops.cast(roots, "float32") ** 4, 3, axis=-1)
+        return (a * one + b * other + c * third + 1e-12 * one) / (a + b + c + 1e-12)
 
 
 def denoiser(
@@ -518,27 +584,33 @@ def denoiser(
     position=8,
     channels=64,
     dilations=(1, 2, 4, 8),
+    frame_length=512,
     gains=((2048, 12, (1, 2)), (512, 16, (1, 2, 4))),
     name="denoiser",
     **about,
 ):
     """Hiss and clicks out of recordings: clicks where they are short, hiss where it is flat.
 
-    A dilated network on positions of several samples takes out what stands out in time. Spectral
-    gains, with long frames and then short ones, take out what fills the spectrum. Nothing has a
-    bias, so a signal twice as loud is answered twice as loud: no level has to be learnt, and a
-    network trained on one level of hiss serves others (Mohan et al., 2020).
+    A dilated network on positions of several samples takes out what stands out in time. From that
+    estimate follows what each sample would be if its neighbours on both sides were all that is
+    known (`Surprise`); sample by sample the network chooses between the corrupted signal, its
+    estimate and this expectation. Spectral gains, with long frames and then short ones, take out
+    what fills the spectrum. Nothing has a bias, so a signal twice as loud is answered twice as
+    loud: no level has to be learnt, and a network trained on one level of hiss serves others
+    (Mohan et al., 2020).
 
     Args:
         position: samples that make one position of the network in time.
         channels, dilations: of that network.
+        frame_length: samples whose spectrum tells what neighbours let expect.
         gains: frame length, channels and dilations of each `SpectralGain`.
         name, about: of the model, as in `Network`.
 
     Returns:
         Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
-    Source: van den Oord et al., "WaveNet", 2016, for dilations; Ephraim and Malah, "Speech
+    Source: van den Oord et al., "WaveNet", 2016, for dilations; Kolmogorov, "Interpolation and
+    Extrapolation of Stationary Random Sequences", 1941, for expectations; Ephraim and Malah, "Speech
     Enhancement Using a Minimum Mean-Square Error Short-Time Spectral Amplitude Estimator", 1984,
     for gains; Mohan, Kadkhodaie, Simoncelli and Fernandez-Granda, "Robust and Interpretable Blind
     Image Denoising via Bias-Free Convolutional Neural Networks", 2020.
@@ -547,9 +619,18 @@ def denoiser(
     TensorShape([2, 1001, 1])
     """
     signal = keras.Input((None, 1))
-    x = layers.Reshape((-1, position), **EXACT)(signal)
-    change = _convolution(position, 3)(_dilated(_convolution(channels, 5)(x), dilations))
-    x = layers.Reshape((-1, 1), **EXACT)(layers.Add(**EXACT)([x, change]))
+    corrupted = layers.Reshape((-1, position), **EXACT)(signal)
+    seen = _dilated(_convolution(channels, 5)(corrupted), dilations)
+    change = _convolution(position, 3)(seen)
+    x = layers.Add(**EXACT)([corrupted, change])
+    surprise = Surprise(frame_length, **EXACT)(layers.Reshape((-1, 1), **EXACT)(x))
+    surprise = layers.Reshape((-1, position), **EXACT)(surprise)
+    expected = layers.Subtract(**EXACT)([x, surprise])
+    apart = layers.Subtract(**EXACT)([corrupted, expected])
+    seen = layers.Concatenate()([seen, corrupted, change, apart, surprise])
+    seen = _rectified(_convolution(channels, 3)(seen))
+    x = Choice(**EXACT)(corrupted, x, expected, _convolution(3 * position, 3)(seen))
+    x = layers.Reshape((-1, 1), **EXACT)(x)
     for frame_length, breadth, spread in gains:
         x = SpectralGain(frame_length, breadth, spread, **EXACT)(x, signal)
     return Network(signal, x, name, **about)
@@ -694,7 +775,7 @@ def _reach(node, inputs):
             tap = written - read * step
             samples = _gathered(samples, block, read, tap < span)
         return _mixed(samples, _dependence(node, 0, slice(None), 4 * step)), block
-    if isinstance(layer, SpectralGain):
+    if isinstance(layer, _Spectral):
         return _hops(layer, inputs)
     if isinstance(layer, layers.UpSampling1D):
         return np.repeat(samples, layer.size, axis=0), block
@@ -709,7 +790,7 @@ def _reach(node, inputs):
 
 
 def _hops(layer, inputs):
-    """The reach of a `SpectralGain`: whole hops, on either side of a sample's own."""
+    """The reach of what works on spectra: whole hops, on either side of a sample's own."""
     hop_length = layer.frame_length // 2
     block = int(np.lcm.reduce([hop_length, *(own for _, own in inputs)]))
     starts = np.arange(block)[:, None] // hop_length * hop_length - layer.hops * hop_length

@@ -329,7 +329,7 @@ class _Run(keras.callbacks.Callback):
             _assign(variables, values[: len(variables)])
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
             self._keep()
-            with tempfile.TemporaryDirectory() as place:  # what cannot be saved is not trained
+            with tempfile.TemporaryDirectory() as place:  # what cannot be read back is not trained
                 models.save(self.model, Path(place, "model.keras"))
         if not self.state.exists():  # it came from another machine's disk
             self._keep()
@@ -360,7 +360,7 @@ class _Run(keras.callbacks.Callback):
     def on_test_end(self, logs=None):
         if logs["loss"] < min([np.inf, *self.record["validation_loss"]]):
             self.best = self.model.get_weights()
-            models.save(self.model, self.path)
+            models.save(self.model, self.path, tried=True)
 
     def on_epoch_end(self, epoch, logs=None):
         record, step = self.record, min((epoch + 1) * self.per_round, self.steps)
@@ -382,7 +382,7 @@ class _Run(keras.callbacks.Callback):
     def end(self):
         """Put the best network in its places, and note that it is there to be found again."""
         self.model.set_weights(self.best)
-        models.save(self.model, self.path)
+        models.save(self.model, self.path, tried=True)
         if not self.record["finished"]:
             self.record["finished"] = True
             self._keep()

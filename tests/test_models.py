@@ -25,7 +25,7 @@ BUILDERS = {
     "mixture": lambda: models.mixture(frame_length=64, hold_length=4, experts=4),
     "mixture of one": lambda: models.mixture(frame_length=64, hold_length=4, experts=1),
     "denoiser": lambda: models.denoiser(
-        channels=8, dilations=(1, 2), gains=((32, 4, (1,)), (16, 4, (1, 2)))
+        channels=8, dilations=(1, 2), frame_length=16, gains=((32, 4, (1,)), (16, 4, (1, 2)))
     ),
     "interpolator": lambda: models.interpolator(hold_length=4, channels=8, dilations=(1, 2, 4)),
     "interpolator of two": lambda: models.interpolator(hold_length=2, channels=8, dilations=(1, 2)),
@@ -272,6 +272,39 @@ def test_impulse_removal_finds_impulses_before_it_has_learnt_anything(stddev):
     cleaned = np.asarray(models.ImpulseRemoval(8)(corrupted, np.zeros_like(corrupted)))
     assert np.mean((cleaned - hiss) ** 2) < 0.05 * stddev**2
     assert np.mean((corrupted - hiss) ** 2) > stddev**2
+
+
+def test_surprise_is_the_error_of_the_best_prediction_from_both_sides():
+    random, poles = np.random.default_rng(0), (1.6, -0.8)
+    noise, signal = random.normal(size=20_480), np.zeros(20_480)
+    for n in range(2, len(signal)):
+        signal[n] = poles[0] * signal[n - 1] + poles[1] * signal[n - 2] + noise[n]
+    least = 1 / (1 + poles[0] ** 2 + poles[1] ** 2)  # variance, for all other samples are known
+    surprise = np.asarray(models.Surprise(512)(np.float32(signal[None, :, None])))[0, :, 0]
+    inner = slice(512, -512)
+    # Less than the least: the spectrum, of a frame alone, follows each sample a little.
+    assert 0.6 * least < surprise[inner].var() < 1.1 * least
+    assert signal[inner].var() > 30 * least
+
+
+def test_surprise_hears_an_impulse_whole_and_not_from_its_neighbours():
+    waves = np.sin(0.1 * np.arange(4_096)) + 0.5 * np.sin(0.43 * np.arange(4_096))
+    hit = waves.copy()
+    hit[[1_000, 3_000]] += 0.5, -0.5
+    for clean in (0 * waves, waves):
+        corrupted = clean + hit - waves
+        surprise = np.asarray(models.Surprise(512)(np.float32(corrupted[None, :, None])))[0, :, 0]
+        np.testing.assert_allclose(surprise[[1_000, 3_000]], [0.5, -0.5], atol=0.05)
+        assert np.abs(np.delete(surprise, [1_000, 3_000])[512:-512]).max() < 0.25
+
+
+def test_a_choice_is_one_of_three_where_one_root_is_large():
+    signals = np.random.default_rng(0).normal(size=(3, 2, 5, 4)).astype(np.float32)
+    for chosen in range(3):
+        roots = np.full((2, 5, 12), 0.01, np.float32)
+        roots[..., 4 * chosen : 4 * chosen + 4] = -1
+        np.testing.assert_allclose(models.Choice()(*signals, roots), signals[chosen], atol=1e-6)
+    np.testing.assert_allclose(models.Choice()(*signals, 0 * roots), signals[0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("hold_length", [2, 3, 4, 6])

@@ -391,8 +391,9 @@ def card_of(network, name, results):
         old = json.loads((WEIGHTS / f"{name}.json").read_text())
         card = {key: old[key] for key in ("training_steps", "training_seconds") if key in old}
     if run.is_file():
-        record = json.loads(run.read_text())
-        card = {"training_steps": record["steps"], "training_seconds": round(record["seconds"])}
+        stages = json.loads(run.read_text())
+        card = {f"training_{key}": round(sum(stage[key] for stage in stages))
+                for key in ("steps", "seconds")}  # fmt: skip
     rate = network.sample_rate
     return {
         "purpose": network.purpose,
