@@ -207,13 +207,14 @@ def unet(*, stem=32, window=2, channels=(192, 256), front=0, stages=1, name="une
     """A U-Net (Ronneberger, Fischer and Brox, 2015) on a strided stem, or several in a row.
 
     The stem turns every `stem` samples into one position at once, as a learned filter bank, and the
-    last layer writes `stem` samples per position (sub-pixel, Shi et al., 2016). In between, nothing
-    runs at the full rate, where convolutions cost most and see least. A further stage sees the
-    estimate so far and what it leaves over, and adds its correction.
+    last layer is another: every position writes a waveform of its own, and waveforms overlap, so
+    that their errors average. In between, nothing runs at the full rate, where convolutions cost
+    most and see least. A further stage sees the estimate so far and what it leaves over, and adds
+    its correction.
 
     Args:
         stem: samples per position.
-        window: positions that the stem's filters span.
+        window: positions that the filters of both banks span.
         channels: per level, from the stem's rate to the bottleneck; each level halves the rate.
         front: channels of a part before each stem that corrects single samples at the full rate,
             which a stem can only blur; 0 for none.
@@ -224,7 +225,7 @@ def unet(*, stem=32, window=2, channels=(192, 256), front=0, stages=1, name="une
         Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
     Source: Moliner and Välimäki, "A Two-Stage U-Net for High-Fidelity Denoising of Historical
-    Recordings", 2022, for two stages.
+    Recordings", 2022, for two stages; Luo and Mesgarani, "Conv-TasNet", 2019, for filter banks.
 
     >>> unet()(np.zeros([2, 100, 1])).shape
     TensorShape([2, 100, 1])
@@ -263,8 +264,8 @@ def _descent_and_ascent(x, stem, window, channels):
         x = layers.Concatenate()([layers.UpSampling1D(2)(x), skip])
         x = layers.Conv1D(skip.shape[-1], 3, padding="same", activation="relu")(x)
         x = _residual(x)
-    x = layers.Conv1D(stem, 3, padding="same")(x)
-    return layers.Reshape((-1, 1))(x)  # [n_samples / stem, stem] -> [n_samples, 1]
+    # [n_samples / stem, channels[0]] -> [n_samples, 1]
+    return layers.Conv1DTranspose(1, window * stem, strides=stem, padding="same")(x)
 
 
 @keras.saving.register_keras_serializable(package="recon")
@@ -610,10 +611,10 @@ def denoiser(
         Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
     Source: van den Oord et al., "WaveNet", 2016, for dilations; Kolmogorov, "Interpolation and
-    Extrapolation of Stationary Random Sequences", 1941, for expectations; Ephraim and Malah, "Speech
-    Enhancement Using a Minimum Mean-Square Error Short-Time Spectral Amplitude Estimator", 1984,
-    for gains; Mohan, Kadkhodaie, Simoncelli and Fernandez-Granda, "Robust and Interpretable Blind
-    Image Denoising via Bias-Free Convolutional Neural Networks", 2020.
+    Extrapolation of Stationary Random Sequences", 1941, for expectations; Ephraim and Malah,
+    "Speech Enhancement Using a Minimum Mean-Square Error Short-Time Spectral Amplitude Estimator",
+    1984, for gains; Mohan, Kadkhodaie, Simoncelli and Fernandez-Granda, "Robust and Interpretable
+    Blind Image Denoising via Bias-Free Convolutional Neural Networks", 2020.
 
     >>> denoiser(sample_rate=8000)(np.zeros([2, 1001, 1])).shape
     TensorShape([2, 1001, 1])

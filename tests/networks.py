@@ -143,18 +143,16 @@ for hold_length in (2, 4, 6):
         "build": partial(
             models.interpolator,
             hold_length=hold_length,
-            position=max(4, hold_length),
-            channels=64,
             sample_rate=ANY,
             purpose=f"recordings held for {hold_length} samples",
         ),
         "data": {
-            "rates": {16_000: 0.36, 8_000: 0.32, 44_100: 0.32},
+            "rates": {16_000: 0.44, 8_000: 0.36, 44_100: 0.2},
             "damage": lambda rate, hold_length=hold_length: corruptors.hold(hold_length),
             "low_passed": hold_length,
         },
         "n_samples": 4_096,
-        "stages": ((9_000, 3e-3, 1e-7),),
+        "stages": ((20_000, 3e-3, 1e-7),),
     }
 
 

@@ -220,7 +220,8 @@ from tolerance import rounding
 from recon import framing, models
 signal = np.random.default_rng(0).normal(size=5_000).astype(np.float32)
 gains = ((64, 4, (1, 2)),)
-for network in (models.unet(stem=4, channels=(8, 12)), models.denoiser(channels=8, frame_length=32, gains=gains)):
+denoiser = models.denoiser(channels=8, frame_length=32, gains=gains)
+for network in (models.unet(stem=4, channels=(8, 12)), denoiser):
     whole = np.asarray(network(signal[None, :, None]))[0, :, 0]
     for chunk_length in (97, 1_000):
         joined = framing.restore(network, signal, chunk_length=chunk_length)
