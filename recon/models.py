@@ -342,15 +342,14 @@ def _pointwise(channels, outputs=1, *, activation="relu", **last):
     return keras.Sequential([*hidden, layers.Dense(outputs, **last)])
 
 
-def unrolled(*, frame_length=256, steps=1, channels=16, name="unrolled", **about):
+def unrolled(*, frame_length=256, channels=16, name="unrolled", **about):
     """Noise reduction as an unrolled iteration: small networks steer the half-steps.
 
-    Spectral mask; then `steps` times: take out what the residual shows to be impulses, mask again.
+    Spectral mask; take out what the residual shows to be impulses; mask again.
     Frames are restored one by one, the last one padded with zeros.
 
     Args:
         frame_length: samples per frame, even; whole cycles per frame are what it is best at.
-        steps: how often impulses are taken out; 0 leaves a spectral mask.
         channels: of the small networks' hidden layers.
         name, about: of the model, as in `Network`.
 
@@ -365,9 +364,8 @@ def unrolled(*, frame_length=256, steps=1, channels=16, name="unrolled", **about
     signal = keras.Input((None, 1))
     frames = layers.Reshape((-1, frame_length))(signal)
     estimate = SpectralMask(channels)(frames)
-    for _ in range(steps):
-        cleaned = ImpulseRemoval(channels)(frames, estimate)
-        estimate = SpectralMask(channels)(cleaned)
+    cleaned = ImpulseRemoval(channels)(frames, estimate)
+    estimate = SpectralMask(channels)(cleaned)
     return Network(signal, layers.Reshape((-1, 1))(estimate), name, **about)
 
 
@@ -629,7 +627,7 @@ def denoiser(
     expected = layers.Subtract(**EXACT)([x, surprise])
     apart = layers.Subtract(**EXACT)([corrupted, expected])
     seen = layers.Concatenate()([seen, corrupted, change, apart, surprise])
-    seen = _rectified(_convolution(channels, 3)(seen))
+    seen = layers.ReLU()(_convolution(channels, 3)(seen))
     x = Choice(**EXACT)(corrupted, x, expected, _convolution(3 * position, 3)(seen))
     x = layers.Reshape((-1, 1), **EXACT)(x)
     for frame_length, breadth, spread in gains:
@@ -690,17 +688,13 @@ def _dilated(x, dilations):
     """Residual blocks without biases; each adds what it sees at its own distance."""
     channels = x.shape[-1]
     for dilation in dilations:
-        y = _convolution(channels, 3, dilation_rate=dilation)(_rectified(x))
-        x = layers.Add()([x, _convolution(channels, 3)(_rectified(y))])
-    return _rectified(x)
+        y = _convolution(channels, 3, dilation_rate=dilation)(layers.ReLU()(x))
+        x = layers.Add()([x, _convolution(channels, 3)(layers.ReLU()(y))])
+    return layers.ReLU()(x)
 
 
 def _convolution(channels, kernel_size, **options):
     return layers.Conv1D(channels, kernel_size, padding="same", use_bias=False, **options)
-
-
-def _rectified(x):
-    return layers.ReLU()(x)
 
 
 def _residual(x):

@@ -135,10 +135,10 @@ NETWORKS = {  # stages: (steps, learning rate, floor of the loss), one after the
         "n_samples": 8_192,
         # A floor below which nearly clean crops, whose logarithms weigh most, are good enough: with
         # a lower one the network would begin, and stay, at changing nothing.
-        "stages": ((32_000, 3e-3, 1e-5), (20_000, 3e-3, 1e-6)),
+        "stages": ((32_000, 3e-3, 1e-5), (15_000, 1e-3, 1e-6)),
     }
 }
-for hold_length in (2, 4, 6):
+for hold_length, steps in ((2, 12_000), (4, 20_000), (6, 12_000)):
     NETWORKS[f"hold_{hold_length}"] = {
         "build": partial(
             models.interpolator,
@@ -152,7 +152,7 @@ for hold_length in (2, 4, 6):
             "low_passed": hold_length,
         },
         "n_samples": 4_096,
-        "stages": ((20_000, 3e-3, 1e-7),),
+        "stages": ((steps, 3e-3, 1e-7),),
     }
 
 
@@ -164,6 +164,7 @@ def main(folder, name, steps=None):
     train, validation = pipelines(Path(folder), network["n_samples"], **network["data"])
     records = []
     for number, (most, learning_rate, floor) in enumerate(network["stages"], 1):
+        model = models.copy(model)  # `fit` would begin anew with the object that it knows
         record = training.fit(
             model,
             train,

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/unet.py
 
-Trains it from three seeds as the notebook does, and shortly without each part. Writes
-docs/results/unet.json after every training; a run that was interrupted goes on.
+Trains it as the notebook does, from two more seeds than the notebook's, and shortly without each
+part. Writes docs/results/unet.json after every training; a run that was interrupted goes on.
 """
 
 import json
@@ -19,7 +19,7 @@ from record import rounded  # noqa: E402
 
 from recon import datasets, evaluation, models, training  # noqa: E402
 
-SEEDS, VALIDATION_SEED, TEST_SEED = (1, 4, 5), 2, 3
+SEED, OTHERS, VALIDATION_SEED, TEST_SEED = 1, (4, 5), 2, 3
 STEPS, SHORT = 6_000, 1_200
 PARTS = {"stem": 32, "window": 8, "channels": (128, 192), "front": 16, "stages": 2}
 WITHOUT = {
@@ -54,8 +54,8 @@ def gain(name, seed, steps, **changes):
 
 def main():
     found = {"short": {}, "seeds": {}}
-    trainings = [("short", part, SEEDS[0], SHORT, changes) for part, changes in WITHOUT.items()]
-    trainings += [("seeds", f"seed {seed}", seed, STEPS, {}) for seed in SEEDS]
+    trainings = [("short", part, SEED, SHORT, changes) for part, changes in WITHOUT.items()]
+    trainings += [("seeds", f"seed {seed}", seed, STEPS, {}) for seed in OTHERS]
     for kind, name, seed, steps, changes in trainings:
         found[kind][name] = gain(f"{kind} {name}", seed, steps, **changes)
         RESULTS.write_text(json.dumps(rounded(found), indent=1) + "\n")
