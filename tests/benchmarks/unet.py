@@ -2,8 +2,8 @@
 
     python tests/benchmarks/unet.py
 
-Trains it as the notebook does, from two more seeds than the notebook's, and shortly without each
-part. Writes docs/results/unet.json after every training; a run that was interrupted goes on.
+Trains it for a fifth of the notebook's steps from three seeds, and from one without each part.
+Writes docs/results/unet.json after every training; a run that was interrupted goes on.
 """
 
 import json
@@ -19,11 +19,10 @@ from record import rounded  # noqa: E402
 
 from recon import datasets, evaluation, models, training  # noqa: E402
 
-SEED, OTHERS, VALIDATION_SEED, TEST_SEED = 1, (4, 5), 2, 3
-STEPS, SHORT = 6_000, 1_200
+SEEDS, VALIDATION_SEED, TEST_SEED = (1, 4, 5), 2, 3
+STEPS = 1_200
 PARTS = {"stem": 32, "window": 8, "channels": (128, 192), "front": 16, "stages": 2}
 WITHOUT = {
-    "all of it": {},
     "one stage": {"stages": 1},
     "no front": {"front": 0},
     "short filters": {"window": 2},
@@ -31,7 +30,7 @@ WITHOUT = {
 RESULTS = ROOT / "docs" / "results" / "unet.json"
 
 
-def gain(name, seed, steps, **changes):
+def gain(seed, **changes):
     """Score of one training on the notebook's test waveforms."""
     draw = partial(datasets.noise_reduction, **SIGNAL, **DAMAGE)
     (network,), (record,) = training.fit_seeds(
@@ -39,8 +38,8 @@ def gain(name, seed, steps, **changes):
         partial(draw, 64),
         datasets.take(draw(256, seed=VALIDATION_SEED), 2_048),
         seeds=[seed],
-        path=f"runs/unet {name} {{seed}}.keras",
-        steps=steps,
+        path="runs/unet_{seed}.keras",
+        steps=STEPS,
         learning_rate=3e-3,
         loss=training.log_mean_squared_error,
         ema_momentum=0.995,
@@ -48,20 +47,19 @@ def gain(name, seed, steps, **changes):
         jit_compile=True,
     )
     test, limit = held_out(TEST_SEED, 16_384)
-    score = evaluation.score({name: network}, *test, limit=limit)[name]
-    return score | {"parameters": record["parameters"], "steps": steps}
+    score = evaluation.score({"U-Net": network}, *test, limit=limit)["U-Net"]
+    return score | {"parameters": record["parameters"], "steps": STEPS}
 
 
 def main():
-    found = {"short": {}, "seeds": {}}
-    trainings = [("short", part, SEED, SHORT, changes) for part, changes in WITHOUT.items()]
-    trainings += [("seeds", f"seed {seed}", seed, STEPS, {}) for seed in OTHERS]
-    for kind, name, seed, steps, changes in trainings:
-        found[kind][name] = gain(f"{kind} {name}", seed, steps, **changes)
-        RESULTS.write_text(json.dumps(rounded(found), indent=1) + "\n")
+    found = {}
+    trainings = {name: (SEEDS[0], changes) for name, changes in WITHOUT.items()}
+    trainings |= {f"all of it, seed {seed}": (seed, {}) for seed in SEEDS}
+    for name, (seed, changes) in trainings.items():
+        found[name] = rounded(gain(seed, **changes))
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     columns = {"gain_db": ("gain, dB", ".2f"), "to_limit_db": ("to the limit, dB", ".2f")}
-    for kind, rows in found.items():
-        print(kind, evaluation.table(rows, columns), sep="\n\n")
+    print(evaluation.table(found, columns, heading="U-Net"))
 
 
 if __name__ == "__main__":
