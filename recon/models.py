@@ -562,20 +562,37 @@ class Surprise(_Spectral):
 
 @keras.saving.register_keras_serializable(package="recon")
 class Choice(layers.Layer):
-    """A mean of three signals, sample by sample, under weights that are fourth powers.
+    """A mean of several answers under weights that are fourth powers.
 
-    The power makes the choice sharp, and keeps it the same at every loudness.
+    The power makes the choice sharp, and keeps it the same at every loudness: a network without
+    biases can choose so, where sums of rectifiers take long to tell one answer from another.
 
-    Input shape: three signals [batch, positions, samples], and [batch, positions, 3 * samples]
-    whose fourth powers are their weights. Output shape: a signal's.
+    Input shape: answers [batch, positions, count * samples], one behind the other; roots of their
+    weights, [batch, positions, count], or count * samples of them for a choice at every sample.
+    Output shape: [batch, positions, samples].
+
+    Args:
+        count: answers to choose from.
     """
 
-    def compute_output_shape(self, one_shape, other_shape, third_shape, roots_shape):
-        return one_shape
+    def __init__(self, count, **options):
+        super().__init__(**options)
+        self.count = count
 
-    def call(self, one, other, third, roots):
-        a, b, c = ops.split(ops.cast(roots, "float32") ** 4, 3, axis=-1)
-        return (a * one + b * other + c * third + 1e-12 * one) / (a + b + c + 1e-12)
+    def get_config(self):
+        return super().get_config() | {"count": self.count}
+
+    def compute_output_shape(self, answers_shape, roots_shape):
+        return (*answers_shape[:-1], answers_shape[-1] // self.count)
+
+    def call(self, answers, roots):
+        answers, roots = (
+            ops.reshape(x, (*ops.shape(x)[:2], self.count, x.shape[-1] // self.count))
+            for x in (answers, ops.cast(roots, "float32"))
+        )
+        largest = ops.max(ops.abs(roots), axis=2, keepdims=True)
+        weights = (roots / (largest + 1e-20)) ** 4 + 1e-20  # equal where nothing is said
+        return ops.sum(weights * answers, axis=2) / ops.sum(weights, axis=2)
 
 
 def denoiser(
@@ -628,7 +645,8 @@ def denoiser(
     apart = layers.Subtract(**EXACT)([corrupted, expected])
     seen = layers.Concatenate()([seen, corrupted, change, apart, surprise])
     seen = layers.ReLU()(_convolution(channels, 3)(seen))
-    x = Choice(**EXACT)(corrupted, x, expected, _convolution(3 * position, 3)(seen))
+    answers = layers.Concatenate(**EXACT)([corrupted, x, expected])
+    x = Choice(3, **EXACT)(answers, _convolution(3 * position, 3)(seen))
     x = layers.Reshape((-1, 1), **EXACT)(x)
     for frame_length, breadth, spread in gains:
         x = SpectralGain(frame_length, breadth, spread, **EXACT)(x, signal)
@@ -642,13 +660,14 @@ def interpolator(
     position=12,
     channels=94,
     dilations=(1, 2, 4, 8, 16, 32),
+    experts=8,
     name="interpolator",
     **about,
 ):
     """Recordings quantized in time: the samples between the knots; the knots stay as they are.
 
-    The best linear interpolator of 33 positions, and a dilated network that adds what a linear one
-    cannot know: nothing at first. Both read the knots and write hold_length - 1 samples after each
+    A dilated network chooses among linear interpolators of 33 positions, and adds what a linear one
+    cannot know: nothing at first. All read the knots and write hold_length - 1 samples after each
     (sub-pixel). No layer has a bias, so a signal twice as loud is answered twice as loud.
 
     Args:
@@ -658,12 +677,14 @@ def interpolator(
             one. Coarser positions leave time for more channels.
         channels: of the dilated network.
         dilations: of its blocks.
+        experts: linear interpolators to choose from.
         name, about: of the model, as in `Network`.
 
     Returns:
         Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
-    Source: as of `denoiser`; Shi et al., 2016, for the output.
+    Source: Jacobs, Jordan, Nowlan and Hinton, "Adaptive Mixtures of Local Experts", 1991, for
+    experts; as of `denoiser`; Shi et al., 2016, for the output.
 
     >>> interpolator(hold_length=6)(np.zeros([2, 1001, 1])).shape
     TensorShape([2, 1001, 1])
@@ -673,10 +694,11 @@ def interpolator(
     knots = layers.MaxPooling1D(1, strides=hold_length, **EXACT)(signal)  # every hold_length-th
     x = layers.Reshape((-1, together), **EXACT)(knots)
     written = hold_length - 1 if keep_knots else hold_length  # samples per knot
-    linear = _convolution(together * written, 33, **EXACT)(x)
-    seen = _convolution(channels, 5, **EXACT)(x)
+    linear = _convolution(experts * together * written, 33, **EXACT)(x)
+    seen = _dilated(_convolution(channels, 5, **EXACT)(x), dilations)
+    linear = Choice(experts, **EXACT)(linear, _convolution(experts, 3)(seen))
     change = _convolution(together * written, 3, kernel_initializer="zeros")
-    x = layers.Add(**EXACT)([linear, change(_dilated(seen, dilations))])
+    x = layers.Add(**EXACT)([linear, change(seen)])
     x = layers.Reshape((-1, written), **EXACT)(x)
     if keep_knots:
         x = layers.Concatenate(**EXACT)([knots, x])

@@ -138,27 +138,21 @@ NETWORKS = {  # stages: (steps, learning rate, floor of the loss), one after the
         "stages": ((32_000, 3e-3, 1e-5), (15_000, 1e-3, 1e-6)),
     }
 }
-EVEN, VOICES = {16_000: 0.36, 8_000: 0.32, 44_100: 0.32}, {16_000: 0.44, 8_000: 0.36, 44_100: 0.2}
-for hold_length, shape, rates, steps in (
-    (2, {"position": 4, "channels": 64}, EVEN, 9_000),
-    (4, {}, VOICES, 20_000),
-    (6, {}, VOICES, 12_000),
-):
+for hold_length in (2, 4, 6):
     NETWORKS[f"hold_{hold_length}"] = {
         "build": partial(
             models.interpolator,
             hold_length=hold_length,
             sample_rate=ANY,
             purpose=f"recordings held for {hold_length} samples",
-            **shape,
         ),
         "data": {
-            "rates": rates,
+            "rates": {16_000: 0.44, 8_000: 0.36, 44_100: 0.2},
             "damage": lambda rate, hold_length=hold_length: corruptors.hold(hold_length),
             "low_passed": hold_length,
         },
         "n_samples": 4_096,
-        "stages": ((steps, 3e-3, 1e-7),),
+        "stages": ((8_000, 3e-3, 1e-7),),
     }
 
 

@@ -298,13 +298,16 @@ def test_surprise_hears_an_impulse_whole_and_not_from_its_neighbours():
         assert np.abs(np.delete(surprise, [1_000, 3_000])[512:-512]).max() < 0.25
 
 
-def test_a_choice_is_one_of_three_where_one_root_is_large():
+@pytest.mark.parametrize("each", [1, 4])  # roots per position or per sample
+def test_a_choice_is_the_answer_whose_root_is_large_at_any_loudness(each):
     signals = np.random.default_rng(0).normal(size=(3, 2, 5, 4)).astype(np.float32)
-    for chosen in range(3):
-        roots = np.full((2, 5, 12), 0.01, np.float32)
-        roots[..., 4 * chosen : 4 * chosen + 4] = -1
-        np.testing.assert_allclose(models.Choice()(*signals, roots), signals[chosen], atol=1e-6)
-    np.testing.assert_allclose(models.Choice()(*signals, 0 * roots), signals[0], rtol=1e-6)
+    answers = np.concatenate(list(signals), axis=-1)
+    for chosen, loudness in ((0, 1.0), (1, 1e-9), (2, 1e9)):
+        roots = np.full((2, 5, 3 * each), 0.01 * loudness, np.float32)
+        roots[..., each * chosen : each * (chosen + 1)] = -loudness
+        np.testing.assert_allclose(models.Choice(3)(answers, roots), signals[chosen], atol=1e-6)
+    undecided = models.Choice(3)(answers, 0 * roots)
+    np.testing.assert_allclose(undecided, signals.mean(axis=0), atol=1e-6)
 
 
 @pytest.mark.parametrize("hold_length", [2, 3, 4, 6])
