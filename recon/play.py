@@ -66,6 +66,7 @@ def sliders(function, **controls):
     """
 
     def shown(**values):
+        plt.close(plt.figure())  # Jupyter's backend turns itself on here, or it would be undone
         with silence(), plt.rc_context():  # no setup cell has been run yet
             plotting.style()
             function(**values)

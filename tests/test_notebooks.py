@@ -131,6 +131,11 @@ def test_the_notebooks_write_no_file_of_the_same_name():
     assert not set.intersection(*written)
 
 
+def shows_its_figures(cell):
+    draws = re.search(r"plotting\.(?!style)", cell.source)
+    return not draws or any("image/png" in output.get("data", {}) for output in cell.outputs)
+
+
 @notebooks
 def test_the_committed_outputs_are_one_clean_run(name):
     cells = [cell for cell in NOTEBOOKS[name].cells if cell.cell_type == "code"]
@@ -139,6 +144,7 @@ def test_the_committed_outputs_are_one_clean_run(name):
         for output in cell.outputs:
             assert output.output_type != "error"
             assert output.get("name") != "stderr", output
+        assert shows_its_figures(cell), cell.source
     assert (ROOT / f"{name}.ipynb").stat().st_size < 3.5e6
 
 

@@ -6,9 +6,11 @@ import os
 import re
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 import soundfile
+from test_notebooks import ROOT, executed
 
 from recon import limits, play
 
@@ -161,3 +163,13 @@ def test_what_sliders_move_has_defaults_for_all():
 def test_the_recordings_to_play_with_are_voices_first():
     assert "voice" in play.recordings()[0]
     assert len(play.recordings()) == 7
+
+
+@pytest.mark.slow
+def test_figures_are_shown_after_sliders_as_before(monkeypatch, tmp_path):
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    plot = "import matplotlib.pyplot as plt; plt.plot([1, 2]);"
+    cells = ["from recon import play\nplay.sliders(play.noise)", plot]
+    cells, _ = executed([nbformat.v4.new_code_cell(cell) for cell in cells], tmp_path)
+    assert all(any("image/png" in o.get("data", {}) for o in cell.outputs) for cell in cells)

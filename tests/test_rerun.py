@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from test_notebooks import NOTEBOOKS, ROOT, executed, notebooks
+from test_notebooks import NOTEBOOKS, ROOT, executed, notebooks, shows_its_figures
 
 CHANGED = {
     "NoiseReduction": """
@@ -46,3 +46,4 @@ def test_numbers_can_be_changed_and_cells_run_again_in_any_order_and_from_anywhe
     half = len(cells) // 2
     for once, again in zip(cells[:half], reversed(cells[half:]), strict=True):
         assert lasting(once) == lasting(again), once.source
+        assert shows_its_figures(once) and shows_its_figures(again), once.source
