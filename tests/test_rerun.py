@@ -46,4 +46,5 @@ def test_numbers_can_be_changed_and_cells_run_again_in_any_order_and_from_anywhe
     half = len(cells) // 2
     for once, again in zip(cells[:half], reversed(cells[half:]), strict=True):
         assert lasting(once) == lasting(again), once.source
-        assert shows_its_figures(once) and shows_its_figures(again), once.source
+        assert shows_its_figures(once), once.source
+        assert shows_its_figures(again), once.source
