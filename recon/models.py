@@ -545,6 +545,9 @@ class Surprise(_Spectral):
         frame_length: samples, even.
     """
 
+    def compute_output_shape(self, signal_shape):
+        return signal_shape
+
     def call(self, signal):
         real, imaginary = self._spectra(signal)
         power = real**2 + imaginary**2
