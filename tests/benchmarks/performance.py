@@ -303,13 +303,13 @@ import os, sys, time
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
-from recon import framing, models
+from recon import BLOCK, framing, models
 network = models.load(sys.argv[1])
 signal = np.random.default_rng(1).uniform(-1, 1, 60 * 48_000).astype(np.float32)
 seconds = []
 for _ in range(4):
     started = time.perf_counter()
-    framing.restore(network, signal, chunk_length=2**17)
+    framing.restore(network, signal, chunk_length=BLOCK)
     seconds.append(time.perf_counter() - started)
 print(60 / np.median(seconds[1:]))
 """
