@@ -2,7 +2,7 @@
 
     python tests/benchmarks/unet.py
 
-Trains it for a fifth of the notebook's steps from three seeds, and from one without each part.
+Trains it briefly from three seeds, and from one without each part.
 Writes docs/results/unet.json after every training; a run that was interrupted goes on.
 """
 
