@@ -582,9 +582,6 @@ class Choice(layers.Layer):
         super().__init__(**options)
         self.count = count
 
-    def get_config(self):
-        return super().get_config() | {"count": self.count}
-
     def compute_output_shape(self, answers_shape, roots_shape):
         return (*answers_shape[:-1], answers_shape[-1] // self.count)
 
