@@ -171,28 +171,27 @@ def denoisers(corrupted, clean):
     return chosen | {"largest FFT bin": largest_bin}
 
 
-def _knots(held, hold_length, periodic):
-    """The samples that were kept, [batch, knots + 2 MARGIN, 1], continued over both ends."""
+def _knots(held, hold_length):
+    """The samples that were kept, [batch, knots + 2 MARGIN, 1], both ends repeated."""
     kept = np.asarray(held, np.float64)[:, ::hold_length]
-    return np.pad(kept, ((0, 0), (MARGIN, MARGIN), (0, 0)), mode="wrap" if periodic else "edge")
+    return np.pad(kept, ((0, 0), (MARGIN, MARGIN), (0, 0)), mode="edge")
 
 
-def spline(held, *, hold_length, degree=3, periodic=False):
+def spline(held, *, hold_length, degree=3):
     """Spline of odd `degree` through the knots: 1 is linear, 3 cubic, 5 quintic.
 
     Args:
         held: float array [batch, n_samples, 1], constant over each hold.
         hold_length: samples per knot; 1 changes nothing.
         degree: of the polynomial pieces; degree - 1 derivatives are continuous.
-        periodic: whether the frame repeats, as whole cycles do; else the end knots are repeated.
     """
-    knots = _knots(held, hold_length, periodic)
+    knots = _knots(held, hold_length)
     positions = hold_length * np.arange(-MARGIN, knots.shape[1] - MARGIN)
     curve = interpolate.make_interp_spline(positions, knots, degree, axis=1)
     return curve(np.arange(held.shape[1])).astype(np.float32)
 
 
-def polyphase(held, *, hold_length, kernel, taps, periodic=False):
+def polyphase(held, *, hold_length, kernel, taps):
     """Weigh the `taps` knots around each sample by `kernel(distances)`, distances in knots.
 
     Args:
@@ -200,18 +199,17 @@ def polyphase(held, *, hold_length, kernel, taps, periodic=False):
         hold_length: samples per knot; 1 changes nothing.
         kernel: maps distances [hold_length, taps] from a sample to its knots to weights.
         taps: even number of knots, half of them on either side.
-        periodic: as in `spline`.
     """
     fraction = np.arange(hold_length)[:, None] / hold_length
     weights = kernel(fraction - np.arange(1 - taps // 2, taps // 2 + 1))
-    windows = _windows(held, hold_length, taps, periodic)
+    windows = _windows(held, hold_length, taps)
     filled = (windows @ weights.T).reshape(len(held), -1, 1)  # [batch, knots * hold_length, 1]
     return filled[:, : held.shape[1]].astype(np.float32)
 
 
-def _windows(held, hold_length, taps, periodic):
+def _windows(held, hold_length, taps):
     """The `taps` knots around each hold, half of them on either side, [batch, knots, taps]."""
-    knots = _knots(held, hold_length, periodic)[:, MARGIN + 1 - taps // 2 :, 0]
+    knots = _knots(held, hold_length)[:, MARGIN + 1 - taps // 2 :, 0]
     count = -(-held.shape[1] // hold_length)
     return np.lib.stride_tricks.sliding_window_view(knots, taps, axis=1)[:, :count]
 
@@ -235,7 +233,7 @@ def best_linear(recordings, hold_length, *, taps=32):
     products = np.zeros((taps, taps)), np.zeros((taps, hold_length))
     for clean in recordings:
         whole = np.asarray(clean, np.float64)[: len(clean) // hold_length * hold_length]
-        windows = _windows(whole[None, :, None], hold_length, taps, False)[0]
+        windows = _windows(whole[None, :, None], hold_length, taps)[0]
         weight = 1 / max(np.sum(whole**2), 1e-12)
         for total, other in zip(products, (windows, whole.reshape(-1, hold_length)), strict=True):
             total += weight * windows.T @ other
@@ -319,53 +317,46 @@ def _sinc_weights(distances):
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def lagrange(held, *, hold_length, periodic=False):
+def lagrange(held, *, hold_length):
     """Polynomial of degree 12 through the 13 nearest knots: a proxy for Wadia's.
 
     Wadia described its digital filter as high-order polynomial interpolation but never published
     the coefficients; the 13-point Lagrange polynomial stands in for them.
     """
-    return polyphase(
-        held, hold_length=hold_length, kernel=_lagrange_weights, taps=14, periodic=periodic
-    )
+    return polyphase(held, hold_length=hold_length, kernel=_lagrange_weights, taps=14)
 
 
-def windowed_sinc(held, *, hold_length, periodic=False):
+def windowed_sinc(held, *, hold_length):
     """Ideal low-pass of 32 knots under a Kaiser window."""
-    return polyphase(
-        held, hold_length=hold_length, kernel=_sinc_weights, taps=32, periodic=periodic
-    )
+    return polyphase(held, hold_length=hold_length, kernel=_sinc_weights, taps=32)
 
 
 def fft(held, *, hold_length, periodic=False):
     """Zero-padded spectrum of the knots: exact for a periodic signal below their Nyquist limit.
 
-    The frame must hold a whole number of holds to be one period; else, and where `periodic` is
-    false, the end knots are repeated.
+    Args:
+        held: float array [batch, n_samples, 1], constant over each hold.
+        hold_length: samples per knot; 1 changes nothing.
+        periodic: whether the frame repeats, as whole cycles do. It must hold a whole number of
+            holds to be one period; else the end knots are repeated.
     """
-    whole = periodic and held.shape[1] % hold_length == 0
-    margin = 0 if whole else MARGIN
-    knots = _knots(held, hold_length, whole)
+    margin = 0 if periodic and held.shape[1] % hold_length == 0 else MARGIN
+    knots = _knots(held, hold_length)
     knots = knots[:, MARGIN - margin : knots.shape[1] - MARGIN + margin]
     filled = signal.resample(knots, knots.shape[1] * hold_length, axis=1)
     start = margin * hold_length
     return filled[:, start : start + held.shape[1]].astype(np.float32)
 
 
-def interpolators(hold_length, *, periodic=False):
-    """Every interpolator by name, {name: callable}, as the tables list them.
-
-    Args:
-        hold_length: samples per knot.
-        periodic: whether frames repeat without a seam.
-    """
-    options = {"hold_length": hold_length, "periodic": periodic}
-    return {
-        "step-hold": untouched,
-        "linear": partial(spline, degree=1, **options),
-        "cubic spline": partial(spline, degree=3, **options),
-        "quintic spline": partial(spline, degree=5, **options),
-        "Lagrange, 13 points": partial(lagrange, **options),
-        "windowed sinc": partial(windowed_sinc, **options),
-        "FFT": partial(fft, **options),
+def interpolators(hold_length):
+    """Every interpolator by name, {name: callable}, as the tables list them."""
+    methods = {
+        "linear": partial(spline, degree=1),
+        "cubic spline": spline,
+        "quintic spline": partial(spline, degree=5),
+        "Lagrange, 13 points": lagrange,
+        "windowed sinc": windowed_sinc,
+        "FFT": fft,
     }
+    held_for = {name: partial(method, hold_length=hold_length) for name, method in methods.items()}
+    return {"step-hold": untouched} | held_for

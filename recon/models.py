@@ -9,6 +9,7 @@ import os
 import secrets
 import zipfile
 from contextlib import contextmanager
+from functools import reduce
 from math import gcd
 from pathlib import Path
 
@@ -484,7 +485,7 @@ class SpectralGain(_Spectral):
 
     Where the gain is 1, nothing changes. The gain a^2 / (a^2 + b^2) comes from roots of magnitudes
     through convolutions over time and frequency without biases: the same at every loudness, and at
-    every rate.
+    every rate. Two bins share a position of the convolutions, which halves their work.
 
     Input shape: two signals [batch, n_samples, 1], whose length is a multiple of half a frame: what
     is to be changed, and what else to look at. Output shape: the signal's.
@@ -500,16 +501,15 @@ class SpectralGain(_Spectral):
         self.channels, self.dilations = channels, tuple(dilations)
         self.first = self._over(5)
         self.blocks = [(self._over(3, dilation_rate=d), self._over(3)) for d in self.dilations]
-        self.last = layers.Conv2D(2, 3, padding="same", use_bias=False, dtype="float32")
+        self.last = layers.Conv2D(4, 3, padding="same", use_bias=False, dtype="float32")
         self.hops += 3 + sum(1 + dilation for dilation in self.dilations)  # by all convolutions
 
     def _over(self, size, **options):
         return layers.Conv2D(self.channels, size, padding="same", use_bias=False, **options)
 
     def build(self, *shapes):
-        bins = self.frame_length // 2 + 1
-        shape = (None, None, bins, self.channels)
-        self.first.build((*shape[:-1], 2))
+        shape = (None, None, None, self.channels)
+        self.first.build((*shape[:-1], 4))
         for one, other in self.blocks:
             one.build(shape)
             other.build(shape)
@@ -521,13 +521,15 @@ class SpectralGain(_Spectral):
     def call(self, signal, beside):
         real, imaginary = self._spectra(signal)
         magnitudes = [real**2 + imaginary**2, sum(part**2 for part in self._spectra(beside))]
-        x = self.first(
-            ops.stack([ops.sqrt(ops.sqrt(power + 1e-12)) for power in magnitudes], axis=-1)
-        )
+        x = ops.stack([ops.sqrt(ops.sqrt(power + 1e-12)) for power in magnitudes], axis=-1)
+        frames, bins = ops.shape(x)[1], x.shape[2]
+        x = ops.pad(x, [[0, 0], [0, 0], [0, bins % 2], [0, 0]])
+        x = self.first(ops.reshape(x, (-1, frames, (bins + 1) // 2, 4)))
         for one, other in self.blocks:
             x += other(ops.relu(one(ops.relu(x))))
-        a, b = ops.split(ops.cast(self.last(ops.relu(x)), "float32") ** 2, 2, axis=-1)
-        gain = (a / (a + b + 1e-9))[..., 0]
+        squares = ops.square(ops.cast(self.last(ops.relu(x)), "float32"))
+        a, b = ops.split(ops.reshape(squares, (-1, frames, 2 * ((bins + 1) // 2), 2)), 2, axis=-1)
+        gain = (a / (a + b + 1e-9))[:, :, :bins, 0]
         return self._overlapped(gain * real, gain * imaginary, signal)
 
 
@@ -586,22 +588,21 @@ class Choice(layers.Layer):
         return (*answers_shape[:-1], answers_shape[-1] // self.count)
 
     def call(self, answers, roots):
-        answers, roots = (
-            ops.reshape(x, (*ops.shape(x)[:2], self.count, x.shape[-1] // self.count))
-            for x in (answers, ops.cast(roots, "float32"))
-        )
-        largest = ops.max(ops.abs(roots), axis=2, keepdims=True)
-        weights = (roots / (largest + 1e-20)) ** 4 + 1e-20  # equal where nothing is said
-        return ops.sum(weights * answers, axis=2) / ops.sum(weights, axis=2)
+        roots = ops.split(ops.cast(roots, "float32"), self.count, axis=-1)
+        largest = reduce(ops.maximum, map(ops.abs, roots)) + 1e-20
+        # Equal where nothing is said.
+        weights = [ops.square(ops.square(root / largest)) + 1e-20 for root in roots]
+        answers = ops.split(answers, self.count, axis=-1)
+        return sum(map(ops.multiply, weights, answers)) / sum(weights)
 
 
 def denoiser(
     *,
     position=8,
-    channels=64,
+    channels=48,
     dilations=(1, 2, 4, 8),
     frame_length=512,
-    gains=((2048, 12, (1, 2)), (512, 16, (1, 2, 4))),
+    gains=((2048, 16, (1, 2)), (512, 16, (1, 2, 4))),
     name="denoiser",
     **about,
 ):
@@ -731,6 +732,7 @@ def _residual(x):
 # input samples, after which it repeats, shifted. What depends on nothing has an empty range.
 
 EMPTY = 2**40, -(2**40)
+MIXERS = layers.Conv1D, layers.SeparableConv1D, layers.Conv1DTranspose  # each channel reads all
 READERS = (
     layers.Conv1D,
     layers.SeparableConv1D,
@@ -810,7 +812,7 @@ def _hops(layer, inputs):
     """The reach of what works on spectra: whole hops, on either side of a sample's own."""
     hop_length = layer.frame_length // 2
     block = int(np.lcm.reduce([hop_length, *(own for _, own in inputs)]))
-    starts = np.arange(block)[:, None] // hop_length * hop_length - layer.hops * hop_length
+    starts = np.arange(0, block, hop_length)[:, None] - layer.hops * hop_length
     parts = []
     for samples, own in inputs:
         samples, _ = _repeated(samples, own, block // own)
@@ -821,7 +823,7 @@ def _hops(layer, inputs):
         parts.append(
             _gathered(samples, block, np.hstack([s + np.arange(block) for s in (starts, after)]))
         )
-    return _union(np.stack(parts)), block
+    return np.repeat(_union(np.stack(parts)), hop_length, axis=0), block
 
 
 def _repeated(samples, block, times):
@@ -846,8 +848,10 @@ def _union(samples):
 
 def _mixed(samples, dependence):
     """The reach of channels that depend on channels, bool [channels in, channels out]."""
-    channels = [np.where(read[:, None], samples, EMPTY) for read in dependence.T]
-    return np.stack([_union(np.moveaxis(each, 1, 0)) for each in channels], axis=1)
+    kinds, kind = np.unique(dependence, axis=1, return_inverse=True)  # most read alike
+    channels = [np.where(read[:, None], samples, EMPTY) for read in kinds.T]
+    channels = np.stack([_union(np.moveaxis(each, 1, 0)) for each in channels], axis=1)
+    return channels[:, kind.ravel()]
 
 
 def _dependence(node, index, place, length):
@@ -858,8 +862,10 @@ def _dependence(node, index, place, length):
     is spoilt, the layer may answer otherwise there and nowhere else, and has to treat all positions
     of a constant alike.
     """
-    tensors = node.input_tensors
+    tensors, layer = node.input_tensors, node.operation
     channels, random = tensors[index].shape[-1], np.random.default_rng(0)
+    if type(layer) in MIXERS and getattr(layer, "groups", 1) == 1:
+        return np.ones((channels, layer.filters), bool)
     values = [random.uniform(0.5, 1.5, (1, 1, tensor.shape[-1])) for tensor in tensors]
     values = [np.tile(value, (channels, length, 1)).astype(np.float32) for value in values]
 

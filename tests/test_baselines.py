@@ -13,7 +13,7 @@ METHODS = {
     for kind, group in (
         ("denoiser", baselines.denoisers(NOISY, 0.5 * NOISY)),
         ("interpolator", baselines.interpolators(7)),
-        ("periodic interpolator", baselines.interpolators(7, periodic=True)),
+        ("periodic", {"FFT": partial(baselines.fft, hold_length=7, periodic=True)}),
     )
     for name, method in group.items()
 }
@@ -51,10 +51,8 @@ def test_silence_stays_silent(name):
 @pytest.mark.parametrize("hold_length", [1, 2, 5, 10])
 def test_every_interpolator_passes_through_the_knots(name, hold_length):
     wave = RANDOM.normal(size=(2, 60))
-    for periodic in (True, False):
-        method = baselines.interpolators(hold_length, periodic=periodic)[name]
-        estimate = method(held(wave, hold_length))[..., 0]
-        np.testing.assert_allclose(estimate[:, ::hold_length], wave[:, ::hold_length], atol=1e-5)
+    estimate = baselines.interpolators(hold_length)[name](held(wave, hold_length))[..., 0]
+    np.testing.assert_allclose(estimate[:, ::hold_length], wave[:, ::hold_length], atol=1e-5)
 
 
 def test_linear_interpolation_is_numpys():
@@ -77,17 +75,18 @@ def test_a_polynomial_of_the_methods_degree_comes_back(name, degree):
 
 def test_fft_is_exact_for_whole_cycles_below_the_knots_nyquist_limit_and_not_above():
     n = np.arange(100)
-    method = baselines.interpolators(10, periodic=True)["FFT"]
+    method = partial(baselines.fft, hold_length=10, periodic=True)
     below, above = (np.sin(2 * np.pi * c * n / 100 + 0.3)[None] for c in (4, 6))
     np.testing.assert_allclose(method(held(below, 10))[0, :, 0], below[0], atol=1e-6)
     assert np.abs(method(held(above, 10))[0, :, 0] - above[0]).max() > 1
 
 
-def test_higher_order_is_closer_on_a_smooth_periodic_wave():
-    wave = np.sin(2 * np.pi * 4 * np.arange(128) / 128 + 0.3)[None]
-    methods = baselines.interpolators(4, periodic=True)
+def test_higher_order_is_closer_on_a_smooth_wave():
+    wave = np.sin(2 * np.pi * 12 * np.arange(384) / 384 + 0.3)[None]
+    methods = baselines.interpolators(4)
     order = ["step-hold", "linear", "cubic spline", "quintic spline"]
-    errors = [np.abs(methods[name](held(wave, 4))[..., 0] - wave).max() for name in order]
+    errors = [(methods[name](held(wave, 4))[..., 0] - wave)[:, 128:256] for name in order]
+    errors = [np.abs(error).max() for error in errors]
     assert errors[1] > 10 * errors[2] > 100 * errors[3]
     assert errors[0] > errors[1]
 
