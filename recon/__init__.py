@@ -21,7 +21,7 @@ from recon.quiet import silence
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"
 NETWORK = "denoise"  # unless another one is asked for
-BLOCK = 2**18  # samples of all channels together that are restored at a time
+BLOCK = 2**19  # samples of all channels together that are restored at a time
 
 
 def __getattr__(name):
