@@ -134,8 +134,8 @@ def readme_table():
     """The README's results tables, made from the records alone."""
     noise, hold = (load()[name]["results"] for name in NOTEBOOKS.values())
     lines = [
-        "| experiment | untouched | best classical | encoder-decoder | U-Net | built on the physics"
-        " | limit |",
+        "| experiment | untouched | best classical | encoder-decoder | U-Net"
+        " | built on the physics | limit |",
         "|:---|---:|---:|---:|---:|---:|---:|",
         row(
             "noise reduction: gain, dB", 0.0, best(noise["baselines"], "gain_db"),
@@ -146,7 +146,7 @@ def readme_table():
     for key, where in (("below", "below"), ("above", "above")):
         lines.append(
             row(
-                f"time quantization, {where} the Nyquist limit of the knots: mean SNR, dB",
+                f"time quantization, {where} the Nyquist limit of what is kept: mean SNR, dB",
                 hold["baselines"]["step-hold"][key], best(hold["baselines"], key),
                 *(hold["networks"][name][key] for name in (*SHAPES, "mixture")),
                 hold["estimator"]["posterior mean"][key],
@@ -156,7 +156,7 @@ def readme_table():
     lines.append("|:---|---:|---:|---:|")
     for title, rows, untouched in (
         ("hiss and impulses: mean SNR, dB", noise["recordings"], "untouched input"),
-        ("held for 4 samples: mean SNR, dB", hold["recordings"], "step-hold"),
+        ("every fourth sample kept: mean SNR, dB", hold["recordings"], "step-hold"),
     ):
         snr = (rows[untouched]["snr_db"], best(rows, "snr_db"), rows[SHIPS]["snr_db"])
         lines.append(row(title, *snr))
@@ -180,33 +180,40 @@ def answer(stem):
     files, networks = results["recordings"], results["networks"]
     if stem == "NoiseReduction":
         name, gain = best(results["baselines"], "gain_db")
+        classical, snr = best(files, "snr_db")
         return (
             f"A network of {results['parameters']['unrolled']:,} weights lowers the mean squared "
-            f"error by **{networks['unrolled']['gain_db']:.1f} dB**. It is called *unrolled*, as "
-            f"it has the form of a classical iteration. The limit is "
-            f"{results['limit_gain_db']:.1f} dB: nobody does better on average, not even one who "
-            f"is told the frequency and every impulse. A U-Net, which is given no such form, "
-            f"reaches {networks['U-Net']['gain_db']:.1f} dB, the best classical method ({name}) "
-            f"{gain:.1f} dB. A third network, for recordings, turns "
-            f"{files['untouched input']['snr_db']:.1f} dB SNR into {files[SHIPS]['snr_db']:.1f} "
-            f"dB, the mean of {results['corpus']['test_files']} recordings of people and "
-            f"instruments that it never heard. The picture shows one example of each."
+            f"error by **{networks['unrolled']['gain_db']:.2f} dB**. It is called *unrolled*: its "
+            f"layers are the steps of a classical iteration. The limit is "
+            f"{results['limit_gain_db']:.2f} dB. On average nobody does better, not even one who "
+            f"is given the frequency and every impulse; a single waveform may come out better or "
+            f"worse. A U-Net, which is given no such form, reaches "
+            f"{networks['U-Net']['gain_db']:.2f} dB, the best classical method ({name}) "
+            f"{gain:.2f} dB. A third network is for recordings. On "
+            f"{results['corpus']['test_files']} of people and instruments that it never heard, it "
+            f"raises the mean SNR from {files['untouched input']['snr_db']:.1f} dB to "
+            f"{files[SHIPS]['snr_db']:.1f} dB, the best classical method ({classical}) to "
+            f"{snr:.1f} dB. What the limit is there, nobody knows. On the left of the picture is "
+            f"one sinusoid, on the right one recording."
         )
     reached = networks["mixture"]["by_cycles"], results["estimator"]["posterior mean"]["by_cycles"]
     known = [snr for snr, possible in zip(*reached, strict=True) if possible > 20]
-    name, below = best(results["baselines"], "below")
+    (name, below), (other, above) = (best(results["baselines"], key) for key in ("below", "above"))
+    above = f"{above:.1f}".replace("-", "−")
+    curve, snr = best(files, "snr_db")
     return (
-        f"A network called *mixture* chooses among linear maps. It restores every frequency that "
-        f"can be known, to **{min(known):.0f} dB SNR** or better. Its mean squared error is "
-        f"{networks['mixture']['to_limit_db']:.2f} dB from the smallest possible: at one frequency"
-        f" all kept samples are zero, and nobody can know the amplitude. The best interpolator "
-        f"({name}) reaches {below:.1f} dB for slow sinusoids and "
-        f"{results['baselines'][name]['above']:.1f} dB for those above the Nyquist limit of the "
-        f"kept samples. No curve through the samples can be right there. The network can, because "
-        f"it has learnt that the phase is zero. On {results['corpus']['test_files']} recordings, "
-        f"held for four samples, another network reaches {files[SHIPS]['snr_db']:.1f} dB on "
-        f"average and the best interpolator {best(files, 'snr_db')[1]:.1f} dB: nearly a tie. The "
-        f"picture shows one example of each."
+        f"A network called *mixture* has several linear maps and chooses among them. At every "
+        f"number of cycles but one it restores the sinusoid to **{min(known):.0f} dB SNR** or "
+        f"better. At that one, the Nyquist limit of the kept samples, all of them are zero, and "
+        f"nobody can know the amplitude. This error, which nobody can avoid, decides the mean "
+        f"squared error, and the network's is {networks['mixture']['to_limit_db']:.2f} dB from the "
+        f"smallest possible. Below the Nyquist limit the best interpolator ({name}) reaches "
+        f"{below:.1f} dB, above it the best ({other}) {above} dB. No curve through the samples "
+        f"can be right there. The network can, because it has learnt that the phase is zero. On "
+        f"{results['corpus']['test_files']} recordings, of which every fourth sample is kept, "
+        f"another network reaches {files[SHIPS]['snr_db']:.1f} dB on average and the best "
+        f"interpolator ({curve}) {snr:.1f} dB: nearly a tie. On the left of the picture is one "
+        f"sinusoid, on the right one recording."
     )
 
 
