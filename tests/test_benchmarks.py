@@ -106,8 +106,9 @@ def test_the_recorded_speed_is_what_the_project_promises():
     assert ours > 100 * made["plain loop"]
     assert ours > 1.5 * made["vectorised NumPy"]
     assert 2 * ours > made["random numbers alone"]
-    for row in found["restoration"].values():  # on a core of 100 billion operations a second
-        assert row["times_real_time"] * 1e11 / row["product_per_second"] > 30
+    core = 32 * 4e9  # operations per second of one with AVX2 at 4 GHz; that of the run differs
+    for row in found["restoration"].values():
+        assert row["times_real_time"] * core / row["product_per_second"] > 30
     assert found["limit"]["noise reduction"]["0.1 dB from the limit"] < 20
     assert found["limit"]["time quantization"]["0.1 dB from the limit"] < 30
     assert found["limit"]["time quantization, any phase"]["60 dB"] < 30
