@@ -94,13 +94,13 @@ def add_impulse_noise(
     signal = tf.convert_to_tensor(signal)
     _check("impulse_rate", impulse_rate, low=0, high=1)
     _check("impulse_amplitude", impulse_amplitude, low=0)
-    half = _broadcast(impulse_rate, signal) / 2
+    rate, amplitude = (_broadcast(x, signal) for x in (impulse_rate, impulse_amplitude))
     # One draw decides both: the lowest half of the rate hits upwards, the next one downwards.
     draw = tf.random.stateless_uniform(tf.shape(signal), seed, dtype=signal.dtype)
-    sign = 2 * tf.cast(draw < half, signal.dtype) - tf.cast(draw < 2 * half, signal.dtype)
+    impulses = tf.where(draw < rate / 2, amplitude, tf.where(draw < rate, -amplitude, 0.0))
     if tuple(impulse_size) != (1, 1) or tuple(impulse_length) != (1, 1):
-        sign = _clicks(sign, impulse_size, impulse_length, tf.random.split(seed, 4)[1:])
-    return signal + _broadcast(impulse_amplitude, signal) * sign
+        impulses = _clicks(impulses, impulse_size, impulse_length, tf.random.split(seed, 4)[1:])
+    return signal + impulses
 
 
 def _clicks(hits, size, length, seeds):

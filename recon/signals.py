@@ -66,7 +66,7 @@ def sinusoid(cycles, amplitude, phase, n_samples):
     turns -= n_samples * tf.floor(turns / n_samples)  # exact, and much faster than floormod
     turns = turns / n_samples + phase / (2 * pi)
     turns -= tf.round(turns)  # [batch, n_samples], in [-1/2, 1/2]
-    quarter = tf.where(tf.abs(turns) > 0.25, 0.5 * tf.sign(turns) - turns, turns)
+    quarter = tf.maximum(tf.minimum(turns, 0.5 - turns), -0.5 - turns)
     return amplitude * tf.sin(2 * pi * quarter)
 
 

@@ -112,15 +112,16 @@ def generators():
     batches = iter(datasets.noise_reduction(BATCH, seed=1))
     floor = iter(counted.prefetch(tf.data.AUTOTUNE))
     ways = {  # name: (waveforms per call, call)
-        "plain loop": (32, lambda: [plain_loop(random) for _ in range(32)]),
-        "vectorised NumPy": (50 * BATCH, lambda: [vectorised(random) for _ in range(50)]),
-        "datasets.noise_reduction": (200 * BATCH, lambda: [next(batches) for _ in range(200)]),
-        "random numbers alone": (200 * BATCH, lambda: [next(floor) for _ in range(200)]),
+        "plain loop": (200, lambda: [plain_loop(random) for _ in range(200)]),
+        "vectorised NumPy": (200 * BATCH, lambda: [vectorised(random) for _ in range(200)]),
+        "datasets.noise_reduction": (600 * BATCH, lambda: [next(batches) for _ in range(600)]),
+        "random numbers alone": (600 * BATCH, lambda: [next(floor) for _ in range(600)]),
     }
     rows = {}
-    for name, (waveforms, call) in ways.items():
-        time_s = timed(call)
-        rows[name] = {"per_second": waveforms / time_s["seconds"], "spread": time_s["spread"]}
+    rounds = [[timed(call, 1)["seconds"] for _, call in ways.values()] for _ in range(15)]
+    for (name, (waveforms, _)), times in zip(ways.items(), zip(*rounds, strict=True), strict=True):
+        median = np.median(times)
+        rows[name] = {"per_second": waveforms / median, "spread": np.ptp(times) / median}
     for row in rows.values():
         row["times_plain_loop"] = row["per_second"] / rows["plain loop"]["per_second"]
     return rows
