@@ -161,8 +161,8 @@ def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
     """How well frames join: the error next to seams over the error elsewhere.
 
     Frames are laid out afresh at every multiple of 2 * width, so that each sample is at each
-    distance from a seam exactly once: what differs between distances is the seam's doing alone,
-    not the signal's.
+    distance from a seam exactly once: what differs between distances is not the signal's doing, but
+    the seam's. A network of strides adds a little where the seams lie on its own stride.
 
     Args:
         methods: {name: callable}, each mapping a signal [n_samples] to an estimate of its shape,
