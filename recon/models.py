@@ -566,6 +566,110 @@ class Surprise(_Spectral):
 
 
 @keras.saving.register_keras_serializable(package="recon")
+class SpectralShares(_Spectral):
+    """Share out the spectrum of the knots among the frequencies that are one in it.
+
+    Who keeps every hold_length-th sample folds hold_length frequencies onto each other. The best
+    estimate of one of them is what was kept times its share in their power (Wiener, 1949). The
+    shares are learnt: a table tells them on average, and convolutions over time and frequency what
+    changes them here. At first they are those of a power that falls as the frequency to the minus
+    fourth, which makes the cubic spline (Unser, 1999).
+
+    Input shape: a held signal, whose first sample is a knot, and an estimate of what it was, both
+    [batch, n_samples, 1], n_samples a multiple of half a frame. Output shape: the same, a better
+    estimate, in which the knots are as they were.
+
+    Args:
+        hold_length: samples per knot.
+        frame_length: samples, a multiple of 2 hold_length.
+        channels: of the convolutions.
+        dilations: of their residual blocks, in time and frequency alike.
+    """
+
+    def __init__(self, hold_length, frame_length, channels, dilations, **options):
+        super().__init__(frame_length, **options)
+        self.hold_length, self.channels, self.dilations = hold_length, channels, tuple(dilations)
+        rule = f"frame_length must be a multiple of {2 * hold_length}"
+        checks.require(frame_length % (2 * hold_length) == 0, rule, frame_length)
+        self.bins = frame_length // (2 * hold_length) + 1  # of the knots' spectrum
+        self.together = max(1, round(6 / hold_length))  # bins that share a position: less work
+        self.positions = -(-self.bins // self.together)
+        self.first = self._over(5)
+        self.blocks = [
+            (self._over(3, dilation_rate=d), self._over(3), self._across(channels), self._across())
+            for d in self.dilations
+        ]
+        self.norm = layers.LayerNormalization()  # or the shares run away in the first steps
+        zeros = {"kernel_initializer": "zeros", "dtype": "float32"}
+        self.last = layers.Conv2D(self.together * hold_length, 3, padding="same", **zeros)
+        # By the mean over five frames, and by all convolutions.
+        self.hops += 2 + 3 + sum(1 + dilation for dilation in self.dilations)
+
+    def _over(self, size, **options):
+        return layers.Conv2D(self.channels, size, padding="same", **options)
+
+    def _across(self, positions=None):
+        shape = (None, positions or self.positions, self.channels)
+        return layers.EinsumDense("btfc,fg->btgc", shape)
+
+    def build(self, *shapes):
+        shape = (None, None, self.positions, self.channels)
+        self.first.build((*shape[:-1], self.together * (self.hold_length + 2)))
+        for one, other, narrow, wide in self.blocks:
+            for layer in (one, other, narrow):
+                layer.build(shape)
+            wide.build((None, None, self.channels, self.channels))
+        self.norm.build(shape)
+        self.last.build(shape)
+
+    def _folded(self):
+        """The bins of a frame that fold onto each bin of the knots, [bins, hold_length]."""
+        bin, row = np.ogrid[: self.bins, : self.hold_length]
+        return (row + 1) // 2 * 2 * (self.bins - 1) + (-1) ** row * bin
+
+    def compute_output_shape(self, held_shape, estimate_shape):
+        return held_shape
+
+    def call(self, held, estimate):
+        hold_length, folded = self.hold_length, self._folded()
+        samples = ops.shape(held)
+        first = np.eye(hold_length, dtype=np.float32)[0]
+        by_knot = (samples[0], samples[1] // hold_length, hold_length)
+        knots = ops.reshape(held, by_knot) * first  # zeros after each
+        real, imaginary = self._spectra(ops.reshape(knots, samples))
+        kept = (real**2 + imaginary**2)[..., : self.bins]
+        power = sum(part**2 for part in self._spectra(estimate))
+        mean = ops.pad(ops.mean(power, axis=-1, keepdims=True), [[0, 0], [2, 2], [0, 0]])
+        mean = ops.average_pool(mean, 5, strides=1) + 1e-12
+        seen = ops.concatenate([kept[..., None], ops.take(power, folded, axis=-1)], axis=-1)
+        seen = ops.log(seen / mean[..., None] + 1e-7) / 4
+        place = np.linspace(-1, 1, self.bins, dtype=np.float32)[:, None]
+        x = ops.concatenate([seen, ops.ones_like(seen[..., :1]) * place], axis=-1)
+        spare = self.positions * self.together - self.bins
+        x = ops.pad(x, [[0, 0], [0, 0], [0, spare], [0, 0]])
+        frames = (samples[0], -1, self.positions)
+        x = self.first(ops.reshape(x, (*frames, self.together * x.shape[-1])))
+        for one, other, narrow, wide in self.blocks:
+            x += other(_leaky(one(_leaky(x))))
+            x += wide(ops.relu(narrow(x)))
+        change = ops.reshape(
+            self.last(_leaky(self.norm(x))), (samples[0], -1, self.bins + spare, hold_length)
+        )
+        change = 8 * ops.softsign(ops.cast(change, "float32")[:, :, : self.bins] / 8)
+        spline = -4 * np.log(np.maximum(folded, 0.5))
+        shares = ops.softmax(change + np.float32(spline))
+        _, unfolded = np.unique(folded, return_index=True)
+        shares = ops.reshape(shares, (samples[0], -1, folded.size))
+        gain = hold_length * ops.take(shares, unfolded, axis=-1)
+        x = ops.reshape(self._overlapped(gain * real, gain * imaginary, held), by_knot)
+        return ops.reshape(x * (1 - first) + knots, samples)
+
+
+def _leaky(x):
+    return ops.leaky_relu(x, 0.1)
+
+
+@keras.saving.register_keras_serializable(package="recon")
 class Choice(layers.Layer):
     """A mean of several answers under weights that are fourth powers.
 
@@ -657,54 +761,40 @@ def denoiser(
 def interpolator(
     *,
     hold_length,
-    keep_knots=True,
-    position=12,
-    channels=94,
-    dilations=(1, 2, 4, 8, 16, 32),
-    experts=8,
+    frame_lengths=(1536, 384),
+    channels=32,
+    dilations=(1, 2, 4),
     name="interpolator",
     **about,
 ):
     """Recordings quantized in time: the samples between the knots; the knots stay as they are.
 
-    A dilated network chooses among linear interpolators of 33 positions, and adds what a linear one
-    cannot know: nothing at first. All read the knots and write hold_length - 1 samples after each
-    (sub-pixel). No layer has a bias, so a signal twice as loud is answered twice as loud.
+    What a frequency of the knots was before they were kept is a question of shares, see
+    `SpectralShares`: with long frames first, then with short ones that see the estimate so far.
 
     Args:
         hold_length: samples per knot, at least 2; the first sample is a knot.
-        keep_knots: False where a low-pass has been at the knots, so that they need restoring too.
-        position: samples that make one position of the network, rounded to whole knots, at least
-            one. Coarser positions leave time for more channels.
-        channels: of the dilated network.
-        dilations: of its blocks.
-        experts: linear interpolators to choose from.
+        frame_lengths: samples, of each `SpectralShares`, multiples of 2 hold_length.
+        channels, dilations: of each.
         name, about: of the model, as in `Network`.
 
     Returns:
         Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
 
-    Source: Jacobs, Jordan, Nowlan and Hinton, "Adaptive Mixtures of Local Experts", 1991, for
-    experts; as of `denoiser`; Shi et al., 2016, for the output.
+    Raises:
+        ValueError: if a frame length is no multiple of 2 hold_length.
+
+    Source: Wiener, "Extrapolation, Interpolation, and Smoothing of Stationary Time Series", 1949;
+    Unser, "Splines: A Perfect Fit for Signal and Image Processing", 1999.
 
     >>> interpolator(hold_length=6)(np.zeros([2, 1001, 1])).shape
     TensorShape([2, 1001, 1])
     """
     signal = keras.Input((None, 1))
-    together = max(1, round(position / hold_length))  # knots that share a position
-    knots = layers.MaxPooling1D(1, strides=hold_length, **EXACT)(signal)  # every hold_length-th
-    x = layers.Reshape((-1, together), **EXACT)(knots)
-    written = hold_length - 1 if keep_knots else hold_length  # samples per knot
-    linear = _convolution(experts * together * written, 33, **EXACT)(x)
-    seen = _dilated(_convolution(channels, 5, **EXACT)(x), dilations)
-    linear = Choice(experts, **EXACT)(linear, _convolution(experts, 3)(seen))
-    change = _convolution(together * written, 3, kernel_initializer="zeros")
-    x = layers.Add(**EXACT)([linear, change(seen)])
-    x = layers.Reshape((-1, written), **EXACT)(x)
-    if keep_knots:
-        x = layers.Concatenate(**EXACT)([knots, x])
-    about["hold_length"] = hold_length
-    return Network(signal, layers.Reshape((-1, 1), **EXACT)(x), name, **about)
+    x = signal
+    for frame_length in frame_lengths:
+        x = SpectralShares(hold_length, frame_length, channels, dilations, **EXACT)(signal, x)
+    return Network(signal, x, name, hold_length=hold_length, **about)
 
 
 def _dilated(x, dilations):

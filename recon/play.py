@@ -105,10 +105,9 @@ def _control(name, default, values):
 
 
 def noise(
-    cycles=5.0, amplitude=0.8, phase=0.0, stddev=0.08, impulse_rate=0.02, impulse_amplitude=0.5,
-    *, network="noise_reduction",
+    cycles=5.0, amplitude=0.8, phase=0.0, stddev=0.08, impulse_rate=0.02, impulse_amplitude=0.5
 ):  # fmt: skip
-    """A sinusoid in hiss and impulses, and what a network makes of it.
+    """A sinusoid in hiss and impulses, and what the network for it makes of that.
 
     Frames follow each other without a break, each with noise of its own; the first is drawn.
 
@@ -119,7 +118,6 @@ def noise(
         stddev: of the hiss, linear amplitude.
         impulse_rate: probability per sample.
         impulse_amplitude: what an impulse adds, with either sign.
-        network: as in `recon.load`.
 
     Returns:
         {"snr_db", "restored_snr_db", "gain_db", "to_limit_db"} over all frames.
@@ -131,21 +129,22 @@ def noise(
         impulse_amplitude=impulse_amplitude,
     )
     corrupted = damage(clean, (0, 0)).numpy()
-    restored = np.asarray(_load(network)(corrupted[..., None]))[..., 0]
+    restored = np.asarray(_load("noise_reduction")(corrupted[..., None]))[..., 0]
     bound = limits.noise_bound(**NOISE | {"stddev": (stddev, stddev)})
     found = _scores(clean.numpy(), corrupted, restored)
-    found["to_limit_db"] = _above(metrics.mse(clean, restored).mean(), bound)
+    with np.errstate(divide="ignore"):  # without noise the bound is 0
+        found["to_limit_db"] = float(10 * np.log10(metrics.mse(clean, restored).mean() / bound))
     title = f"gain {found['gain_db']:z.1f} dB, {found['to_limit_db']:z.1f} dB from the limit"
     before = f"corrupted: {found['snr_db']:z.1f} dB SNR"
     _show(clean, {before: corrupted, f"restored: {title}": restored})
     return found
 
 
-def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10, *, network="inverse_quantization"):
-    """A sinusoid held for some samples, and what a spline and a network make of it.
+def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10):
+    """A sinusoid held for some samples, and what a spline and the network for it make of that.
 
     Args:
-        cycles, amplitude, phase, network: as in `noise`.
+        cycles, amplitude, phase: as in `noise`.
         hold_length: samples per knot.
 
     Returns:
@@ -153,7 +152,7 @@ def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10, *, network="inver
     """
     clean = _frames(cycles, amplitude, phase, HOLD["n_samples"])
     held = corruptors.sample_and_hold(clean, hold_length).numpy()
-    restored = np.asarray(_load(network)(held[..., None]))[..., 0]
+    restored = np.asarray(_load("inverse_quantization")(held[..., None]))[..., 0]
     spline = baselines.spline(held[..., None], hold_length=hold_length)[..., 0]
     found = _scores(clean.numpy(), held, restored)
     found["spline_snr_db"] = _scores(clean.numpy(), held, spline)["restored_snr_db"]
@@ -190,11 +189,6 @@ def _scores(clean, corrupted, restored):
     }
 
 
-def _above(error, bound):
-    with np.errstate(divide="ignore"):
-        return float(10 * (np.log10(error) - np.log10(bound))) if error > 0 else 0.0
-
-
 def _show(clean, panels, steps=0):
     """The first frame of each, over the clean one, and all frames to listen to."""
     labels = ["corrupted", *["network"] * (len(panels) - 1)]
@@ -217,15 +211,12 @@ def recordings():
     return [str(path) for path in paths if path.is_file()]
 
 
-def noisy_recording(
-    name=None, stddev=0.02, impulse_rate=0.002, impulse_amplitude=0.5, *, network="denoise"
-):
-    """A recording in hiss and impulses, and what a network makes of it: spectrograms and players.
+def noisy_recording(name=None, stddev=0.02, impulse_rate=0.002, impulse_amplitude=0.5):
+    """A recording in hiss and impulses, and what the network for it makes of that.
 
     Args:
         name: path; None for the first of `recordings`.
         stddev, impulse_rate, impulse_amplitude: as in `noise`, for a peak of 1.
-        network: as in `recon.load`.
 
     Returns:
         {"snr_db", "restored_snr_db", "gain_db"}.
@@ -235,7 +226,7 @@ def noisy_recording(
         impulse_rate=(impulse_rate, impulse_rate),
         impulse_amplitude=impulse_amplitude,
     )
-    return _recording(name, damage, network)
+    return _recording(name, damage, "denoise")
 
 
 def held_recording(name=None, hold_length=4):

@@ -36,14 +36,18 @@ ANY = (1, 1_000_000)  # Hz
 
 @keras.saving.register_keras_serializable(package="networks")
 class Logarithm(keras.losses.Loss):
-    """Logarithm of each crop's mean squared error and a floor, below which it is good enough."""
+    """Logarithm of each crop's mean squared error and a floor, below which it is good enough.
 
-    def __init__(self, floor, **options):
+    What lies within `edge` samples of a crop's ends does not count: nobody knows what lies beyond.
+    """
+
+    def __init__(self, floor, edge=0, **options):
         super().__init__(**options)
-        self.floor = floor
+        self.floor, self.edge = floor, edge
 
     def call(self, clean, estimate):
-        return keras.ops.log(keras.ops.mean((clean - estimate) ** 2, axis=(1, 2)) + self.floor)
+        squares = (clean - estimate)[:, self.edge : clean.shape[1] - self.edge] ** 2
+        return keras.ops.log(keras.ops.mean(squares, axis=(1, 2)) + self.floor)
 
 
 SPEECH = {"speech/librispeech": 6, "speech/picovoice": 2, "speech/kathleen": 1}
@@ -133,6 +137,7 @@ NETWORKS = {  # stages: (steps, learning rate, floor of the loss), one after the
         ),
         "data": {"rates": {16_000: 0.42, 8_000: 0.28, 44_100: 0.3}, "damage": noise},
         "n_samples": 8_192,
+        "edge": 0,
         # A floor below which nearly clean crops, whose logarithms weigh most, are good enough: with
         # a lower one the network would begin, and stay, at changing nothing.
         "stages": ((32_000, 3e-3, 1e-5), (15_000, 1e-3, 1e-6)),
@@ -151,8 +156,9 @@ for hold_length in (2, 4, 6):
             "damage": lambda rate, hold_length=hold_length: corruptors.hold(hold_length),
             "low_passed": hold_length,
         },
-        "n_samples": 4_096,
-        "stages": ((8_000, 3e-3, 1e-7),),
+        "n_samples": 9_216,
+        "edge": 768,
+        "stages": ((2_500, 2e-3, 1e-5), (4_500, 1.5e-3, 1e-8)),
     }
 
 
@@ -172,7 +178,7 @@ def main(folder, name, steps=None):
             steps=steps or most,
             path=Path("runs") / f"{name}_{number}.keras",
             learning_rate=learning_rate,
-            loss=Logarithm(floor),
+            loss=Logarithm(floor, network["edge"]),
             ema_momentum=0.998,
             validations=40,
             jit_compile=False,

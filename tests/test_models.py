@@ -11,7 +11,7 @@ import pytest
 from keras import layers, ops
 from tolerance import rounding
 
-from recon import models
+from recon import baselines, metrics, models
 
 BUILDERS = {
     "encoder_decoder": lambda: models.encoder_decoder(
@@ -27,11 +27,14 @@ BUILDERS = {
     "denoiser": lambda: models.denoiser(
         channels=8, dilations=(1, 2), frame_length=16, gains=((32, 4, (1,)), (16, 4, (1, 2)))
     ),
-    "interpolator": lambda: models.interpolator(hold_length=4, channels=8, dilations=(1, 2, 4)),
-    "interpolator of two": lambda: models.interpolator(hold_length=2, channels=8, dilations=(1, 2)),
-    "interpolator of three": lambda: models.interpolator(hold_length=3, channels=8, dilations=(3,)),
-    "interpolator of low-passed knots": lambda: models.interpolator(
-        hold_length=3, keep_knots=False, channels=8, dilations=(1, 2)
+    "interpolator": lambda: models.interpolator(
+        hold_length=4, frame_lengths=(48, 24), channels=4, dilations=(1, 2)
+    ),
+    "interpolator of two": lambda: models.interpolator(
+        hold_length=2, frame_lengths=(32,), channels=4, dilations=(2,)
+    ),
+    "interpolator of three": lambda: models.interpolator(
+        hold_length=3, frame_lengths=(24, 12), channels=4, dilations=(1,)
     ),
     "mixture of low rank": lambda: models.mixture(frame_length=32, hold_length=1, rank=8),
 }
@@ -250,7 +253,7 @@ def test_a_shift_by_the_stride_shifts_the_output_alike(name):
     )
 
 
-@pytest.mark.parametrize("name", ["denoiser", "interpolator", "interpolator of low-passed knots"])
+@pytest.mark.parametrize("name", ["denoiser", "interpolator"])
 def test_twice_as_loud_is_answered_twice_as_loud(name):
     model, signal = models.copy(built(name)), waves(2, 300)
     model.set_weights([weight + 0.1 for weight in model.get_weights()])  # a bias starts at 0
@@ -312,7 +315,9 @@ def test_a_choice_is_the_answer_whose_root_is_large_at_any_loudness(each):
 
 @pytest.mark.parametrize("hold_length", [2, 3, 4, 6])
 def test_an_interpolator_reads_the_knots_alone_and_keeps_them(hold_length):
-    model = models.interpolator(hold_length=hold_length, channels=8, dilations=(1, 2))
+    model = models.interpolator(
+        hold_length=hold_length, frame_lengths=(48, 24), channels=4, dilations=(1,)
+    )
     signal, other = waves(1, 101), waves(1, 101, seed=1)
     knots = np.arange(101) % hold_length == 0
     mixed = np.where(knots[:, None], signal, other)
@@ -320,9 +325,19 @@ def test_an_interpolator_reads_the_knots_alone_and_keeps_them(hold_length):
     np.testing.assert_array_equal(np.asarray(model(signal))[0, knots], signal[0, knots])
 
 
-def test_an_interpolator_may_change_knots_that_were_low_passed():
-    model, signal = built("interpolator of low-passed knots"), waves(1, 99)
-    assert np.all(np.asarray(model(signal))[0, ::3] != signal[0, ::3])
+@pytest.mark.parametrize("hold_length", [2, 3, 4, 6])
+def test_an_interpolator_begins_as_the_cubic_spline(hold_length):
+    """Its shares are those of a power that falls with the fourth power of frequency."""
+    model = models.interpolator(hold_length=hold_length, channels=4, dilations=(1,))
+    places = np.arange(6_000) // hold_length * hold_length
+    held = np.sin(0.3 * np.pi / hold_length * places, dtype=np.float32)[None, :, None]
+    spline, inner = baselines.spline(held, hold_length=hold_length), slice(1_000, -1_000)
+    assert metrics.snr_db(spline[:, inner], np.asarray(model(held))[:, inner]) > 60
+
+
+def test_frames_that_hold_no_whole_knots_are_refused():
+    with pytest.raises(ValueError, match="frame_length must be a multiple of 10, got 1536"):
+        models.interpolator(hold_length=5)
 
 
 def test_a_copy_for_another_rate_is_the_same_network_and_shares_nothing():

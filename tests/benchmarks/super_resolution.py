@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+from keras import layers  # noqa: E402
 from record import rounded  # noqa: E402
 from scipy import signal  # noqa: E402
 
@@ -62,6 +63,35 @@ def low_passed_hold(ratio):
     return damage
 
 
+def dilated(ratio, keep_knots, sample_rate, *, position, channels, dilations, experts=8):
+    """A network in time: it chooses among linear interpolators, and adds what they cannot know.
+
+    Args:
+        ratio: samples per knot.
+        keep_knots: False where a low-pass has been at the knots, so that they need restoring too.
+        sample_rate: Hz.
+        position: samples that make one position of the network, rounded to whole knots.
+        channels, dilations: of its blocks.
+        experts: linear interpolators of 33 positions to choose from.
+    """
+    exact, convolution = models.EXACT, models._convolution
+    signal = keras.Input((None, 1))
+    together = max(1, round(position / ratio))  # knots that share a position
+    knots = layers.MaxPooling1D(1, strides=ratio, **exact)(signal)
+    x = layers.Reshape((-1, together), **exact)(knots)
+    written = ratio - 1 if keep_knots else ratio  # samples per knot
+    linear = convolution(experts * together * written, 33, **exact)(x)
+    seen = models._dilated(convolution(channels, 5, **exact)(x), dilations)
+    linear = models.Choice(experts, **exact)(linear, convolution(experts, 3)(seen))
+    change = convolution(together * written, 3, kernel_initializer="zeros")
+    x = layers.Add(**exact)([linear, change(seen)])
+    x = layers.Reshape((-1, written), **exact)(x)
+    if keep_knots:
+        x = layers.Concatenate(**exact)([knots, x])
+    x = layers.Reshape((-1, 1), **exact)(x)
+    return models.Network(signal, x, "dilated", sample_rate=sample_rate, hold_length=ratio)
+
+
 def train(build, damage, parts, path, steps):
     """Train one network on parts (training, validation); returns it and what `fit` returned."""
     keras.utils.set_random_seed(SEED)
@@ -83,13 +113,7 @@ def train(build, damage, parts, path, steps):
 def compare(parts, sample_rate, ratio, low_pass, steps):
     """Train a network and score it beside what needs no learning; returns the scores."""
     damage = low_passed_hold(ratio) if low_pass else corruptors.hold(ratio)
-    build = partial(
-        models.interpolator,
-        hold_length=ratio,
-        keep_knots=not low_pass,
-        sample_rate=sample_rate,
-        **SHAPE,
-    )
+    build = partial(dilated, ratio, not low_pass, sample_rate, **SHAPE)
     path = ROOT / "runs" / "super_resolution.keras"
     network, record = train(build, damage, parts, path, steps)
     known = baselines.interpolators(ratio)
