@@ -211,9 +211,9 @@ def answer(stem):
         f"{below:.1f} dB, above it the best ({other}) {above} dB. No curve through the samples "
         f"can be right there. The network can, because it has learnt that the phase is zero. On "
         f"{results['corpus']['test_files']} recordings, of which every fourth sample is kept, "
-        f"another network reaches {files[SHIPS]['snr_db']:.1f} dB on average and the best "
-        f"interpolator ({curve}) {snr:.1f} dB: nearly a tie. On the left of the picture is one "
-        f"sinusoid, on the right one recording."
+        f"another network reaches {files[SHIPS]['snr_db']:.1f} dB on average, the best "
+        f"interpolator ({curve}) {snr:.1f} dB. On the left of the picture is one sinusoid, on the "
+        f"right one recording."
     )
 
 
