@@ -160,7 +160,7 @@ for hold_length in (2, 4, 6):
         "edge": 768,
         # Nearly clean crops count only once the network can tell them from the others. The longest
         # hold takes longest.
-        "stages": ((2_500, 2e-3, 1e-5), *[(4_500, 1.5e-3, 1e-8)] * (3 if hold_length == 6 else 2)),
+        "stages": ((2_500, 2e-3, 1e-5), *[(4_500, 1.5e-3, 1e-8)] * (4 if hold_length == 6 else 2)),
     }
 
 
