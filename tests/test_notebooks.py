@@ -163,7 +163,7 @@ def folder_of_anything(tmp_path):
     """Recordings of two rates and channel counts, and four files that are of no use."""
     seconds = np.random.default_rng(1).standard_normal((9, 6_000, 2)).cumsum(axis=1) / 200
     for i, noise in enumerate(seconds[:7]):
-        soundfile.write(tmp_path / f"mono {i}.wav", noise[:2_000, 0], 16_000)
+        soundfile.write(tmp_path / f"mono {i}.wav", noise[:3_000, 0], 16_000)
     for i, noise in enumerate(seconds[7:]):
         soundfile.write(tmp_path / f"stereo {i}.flac", noise, 44_100)
     soundfile.write(tmp_path / "short.wav", noise[:50, 0], 16_000)
