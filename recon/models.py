@@ -570,10 +570,9 @@ class SpectralShares(_Spectral):
     """Share out the spectrum of the knots among the frequencies that are one in it.
 
     Who keeps every hold_length-th sample folds hold_length frequencies onto each other. The best
-    estimate of one of them is what was kept times its share in their power (Wiener, 1949). The
-    shares are learnt: a table tells them on average, and convolutions over time and frequency what
-    changes them here. At first they are those of a power that falls as the frequency to the minus
-    fourth, which makes the cubic spline (Unser, 1999).
+    linear estimate of one of them is what was kept times its share in their power (Wiener, 1949).
+    At first the shares are those of a power that falls as the frequency to the minus fourth, which
+    makes the cubic spline (Unser, 1999). Convolutions over time and frequency learn to change them.
 
     Input shape: a held signal, whose first sample is a knot, and an estimate of what it was, both
     [batch, n_samples, 1], n_samples a multiple of half a frame. Output shape: the same, a better
@@ -596,7 +595,12 @@ class SpectralShares(_Spectral):
         self.positions = -(-self.bins // self.together)
         self.first = self._over(5)
         self.blocks = [
-            (self._over(3, dilation_rate=d), self._over(3), self._across(channels), self._across())
+            (
+                self._over(3, dilation_rate=d),
+                self._over(3),
+                _Across(channels),
+                _Across(self.positions),
+            )
             for d in self.dilations
         ]
         self.norm = layers.LayerNormalization()  # or the shares run away in the first steps
@@ -607,10 +611,6 @@ class SpectralShares(_Spectral):
 
     def _over(self, size, **options):
         return layers.Conv2D(self.channels, size, padding="same", **options)
-
-    def _across(self, positions=None):
-        shape = (None, positions or self.positions, self.channels)
-        return layers.EinsumDense("btfc,fg->btgc", shape)
 
     def build(self, *shapes):
         shape = (None, None, self.positions, self.channels)
@@ -667,6 +667,24 @@ class SpectralShares(_Spectral):
 
 def _leaky(x):
     return ops.leaky_relu(x, 0.1)
+
+
+class _Across(layers.Layer):
+    """A dense layer across frequencies, [..., bins, channels] -> [..., units, channels].
+
+    A product from the left, which `layers.EinsumDense` would wrap in transpositions: with them the
+    whole network takes a third longer.
+    """
+
+    def __init__(self, units, **options):
+        super().__init__(**options)
+        self.units = units
+
+    def build(self, shape):
+        self.kernel = self.add_weight((shape[-2], self.units), "glorot_uniform", name="kernel")
+
+    def call(self, x):
+        return ops.matmul(ops.transpose(self.kernel), x)
 
 
 @keras.saving.register_keras_serializable(package="recon")
