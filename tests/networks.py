@@ -15,7 +15,7 @@ import json
 import os
 import re
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -99,6 +99,7 @@ def held_back(source, name):
     return hashlib.sha256(f"{source} {person}".encode()).digest()[0] < 26
 
 
+@cache
 def parts(folder, rate, low_passed=0):
     """(training, validation), each a pair of recordings and weights as `datasets.crops` takes.
 
@@ -130,17 +131,20 @@ def pipelines(folder, n_samples, rates, damage, low_passed=0):
     return train, tuple(map(np.concatenate, zip(*validation, strict=True)))
 
 
-NETWORKS = {  # stages: (steps, learning rate, floor of the loss), one after the other
+NOISY = {16_000: 0.42, 8_000: 0.28, 44_100: 0.3}  # {rate: share of the crops}
+HELD = {16_000: 0.44, 8_000: 0.36, 44_100: 0.2}
+MUSICAL = {16_000: 0.3, 8_000: 0.25, 44_100: 0.45}  # half of it voices
+NETWORKS = {  # stages: (steps, learning rate, floor of the loss, rates), one after the other
     "denoise": {
         "build": partial(
             models.denoiser, sample_rate=(8_000, 48_000), purpose="hiss and clicks in recordings"
         ),
-        "data": {"rates": {16_000: 0.42, 8_000: 0.28, 44_100: 0.3}, "damage": noise},
+        "data": {"damage": noise},
         "n_samples": 8_192,
         "edge": 0,
         # A floor below which nearly clean crops, whose logarithms weigh most, are good enough: with
         # a lower one the network would begin, and stay, at changing nothing.
-        "stages": ((32_000, 3e-3, 1e-5), (15_000, 1e-3, 1e-6)),
+        "stages": ((32_000, 3e-3, 1e-5, NOISY), (15_000, 1e-3, 1e-6, NOISY)),
     }
 }
 for hold_length in (2, 4, 6):
@@ -152,15 +156,18 @@ for hold_length in (2, 4, 6):
             purpose=f"recordings held for {hold_length} samples",
         ),
         "data": {
-            "rates": {16_000: 0.44, 8_000: 0.36, 44_100: 0.2},
             "damage": lambda rate, hold_length=hold_length: corruptors.hold(hold_length),
             "low_passed": hold_length,
         },
         "n_samples": 9_216,
         "edge": 768,
         # Nearly clean crops count only once the network can tell them from the others. The longest
-        # hold takes longest.
-        "stages": ((2_500, 2e-3, 1e-5), *[(4_500, 1.5e-3, 1e-8)] * (4 if hold_length == 6 else 2)),
+        # hold takes longest, and music comes last.
+        "stages": (
+            (2_500, 2e-3, 1e-5, HELD),
+            *[(4_500, 1.5e-3, 1e-8, HELD)] * (4 if hold_length == 6 else 2),
+            (6_000, 1.5e-3, 1e-8, MUSICAL),
+        ),
     }
 
 
@@ -169,9 +176,9 @@ def main(folder, name, steps=None):
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     keras.utils.set_random_seed(SEED)
     model = network["build"]()
-    train, validation = pipelines(Path(folder), network["n_samples"], **network["data"])
     records = []
-    for number, (most, learning_rate, floor) in enumerate(network["stages"], 1):
+    for number, (most, learning_rate, floor, rates) in enumerate(network["stages"], 1):
+        train, validation = pipelines(Path(folder), network["n_samples"], rates, **network["data"])
         model = models.copy(model)  # `fit` would begin anew with the object that it knows
         record = training.fit(
             model,

@@ -7,12 +7,9 @@ import ast
 import graphlib
 import re
 
-import nbclient
 import nbformat
-import numpy as np
 import pytest
 import record
-import soundfile
 
 from recon import datasets
 
@@ -156,68 +153,6 @@ def test_the_code_is_the_code_whose_run_was_recorded(name):
     )
     assert recorded["results"]["profile"] == "full"
     assert recorded["minutes"] <= 15
-
-
-@pytest.fixture
-def folder_of_anything(tmp_path):
-    """Recordings of two rates and channel counts, and four files that are of no use."""
-    seconds = np.random.default_rng(1).standard_normal((9, 6_000, 2)).cumsum(axis=1) / 200
-    for i, noise in enumerate(seconds[:7]):
-        soundfile.write(tmp_path / f"mono {i}.wav", noise[:3_000, 0], 16_000)
-    for i, noise in enumerate(seconds[7:]):
-        soundfile.write(tmp_path / f"stereo {i}.flac", noise, 44_100)
-    soundfile.write(tmp_path / "short.wav", noise[:50, 0], 16_000)
-    soundfile.write(tmp_path / "silent.wav", np.zeros(2_000), 16_000)
-    whole = (tmp_path / "mono 0.wav").read_bytes()
-    (tmp_path / "corrupt.wav").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "notes.txt").write_text("not audio")
-    return tmp_path
-
-
-FEWER = "CROPS, CROP_STEPS, XLA = 8, 4, False"
-
-
-def executed(cells, folder=ROOT):
-    """The cells after a run, and all that they printed."""
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.from_dict(cell | {"id": f"{i}"}) for i, cell in enumerate(cells)]
-    )
-    client = nbclient.NotebookClient(
-        notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}, timeout=300
-    )
-    client.execute()
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return notebook.cells, "".join(output.get("text", "") for output in outputs)
-
-
-@pytest.mark.slow
-@notebooks
-def test_sections_9_and_10_take_a_folder_of_anything_and_say_what_they_did(
-    name, folder_of_anything, monkeypatch
-):
-    monkeypatch.setenv("RECON_RECORDINGS", str(folder_of_anything))
-    monkeypatch.setenv("RECON_PROFILE", "quick")
-    chosen, section = [], 0
-    for cell in NOTEBOOKS[name].cells:
-        headings = re.findall(r"^## (\d+)", cell.source, flags=re.MULTILINE)
-        if cell.cell_type == "markdown":
-            section = int(headings[-1]) if headings else section
-        elif section in (0, 1, 9, 10):
-            if section == 9 and "CROP_STEPS" not in chosen[-1].source:
-                chosen.append(nbformat.v4.new_code_cell(FEWER))
-            chosen.append(cell)
-        elif "LOG = {" in cell.source:  # the one name of section 6 that section 10 uses
-            line = re.search(r"^LOG = .*$", cell.source, flags=re.MULTILINE)[0]
-            chosen.append(nbformat.v4.new_code_cell(line))
-    _, said = executed(chosen)
-    assert said.count("converted from 44100 to 16000 Hz") == 2
-    for file, why in {
-        "silent": "not be silent",
-        "corrupt": "be complete",
-        "notes": "be a file",
-    }.items():
-        assert re.search(f"skipped: input must {why}.*{file}", said), file
-    assert re.search(r"restored.wav: \d+\.\d s restored", said)
 
 
 OTHER_UNITS = re.compile(

@@ -380,7 +380,7 @@ data = datasets.noise_reduction(64, seed=1)
 network = models.unet(window=8, front=16)
 training.fit(network, data, datasets.take(data, 64), steps=1, path="runs/first.keras")
 """
-NOTEBOOKS = ["jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
+NOTEBOOKS = ["jupyter", "nbconvert", "--to", "notebook", "--execute", "--output-dir", "executed"]
 NOTEBOOKS += ["NoiseReduction.ipynb", "InverseQuantization.ipynb"]
 RESTORE = ["-m", "recon", "restore", "--overwrite"]
 WAITS = {  # name: (command of Python, how often; quickly: the same with less to do, or None)
