@@ -147,7 +147,9 @@ def fit(
     model.compile(
         keras.optimizers.Adam(learning_rate, use_ema=ema_momentum > 0, ema_momentum=ema_momentum),
         loss=loss,
-        metrics=["mean_squared_error"],
+        # An object, not its name: Keras would make its variables while the step is traced, and
+        # TensorFlow trace it again.
+        metrics=[keras.metrics.MeanSquaredError()],
         jit_compile=jit_compile or keras.backend.backend() == "jax",  # or it runs step by step
     )
     model.optimizer.build(model.trainable_variables)

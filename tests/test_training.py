@@ -7,6 +7,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers, ops
 from tolerance import rounding
 
@@ -48,6 +49,17 @@ def error(model):
 def assert_same(one, two):
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_step_is_traced_once_and_so_is_a_validation(tmp_path):
+    traced = []
+
+    def loss(clean, estimate):
+        traced.append(not tf.executing_eagerly())
+        return ops.mean(ops.square(clean - estimate))
+
+    fit(tmp_path / "net.keras", loss=loss)
+    assert sum(traced) == (2 if keras.backend.backend() == "tensorflow" else 0)
 
 
 class Interrupt(Exception):
