@@ -10,7 +10,8 @@ import nbformat
 import numpy as np
 import pytest
 import soundfile
-from test_notebooks import ROOT, executed
+from test_notebooks import ROOT
+from test_rerun import executed
 
 from recon import limits, play
 
