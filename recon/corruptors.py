@@ -47,7 +47,7 @@ def add_gaussian_noise(signal, stddev, *, seed, tilt=None):
     """
     signal = tf.convert_to_tensor(signal)
     _check("stddev", stddev, low=0)
-    noise = tf.random.stateless_normal(tf.shape(signal), seed, dtype=signal.dtype)
+    noise = signals.normal(tf.shape(signal), seed, signal.dtype)
     if tilt is not None:
         noise = _tilted(noise, tf.cast(tilt, signal.dtype))
     return signal + _broadcast(stddev, signal) * noise
@@ -174,7 +174,7 @@ def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False, tilt=No
     impulse_amplitude = checks.number("impulse_amplitude", impulse_amplitude, low=0)
 
     def corrupt(clean, seed):
-        seeds = tf.random.split(seed, 4)
+        seeds = tf.unstack(tf.random.split(seed, 4))
         count = tf.shape(clean)[0]
         levels = signals.uniform("stddev", stddev, count, seeds[0], low=0, logarithmic=logarithmic)
         rates = signals.uniform("impulse_rate", impulse_rate, count, seeds[1], low=0, high=1)

@@ -179,7 +179,7 @@ def _pipeline(batch_size, seed, draw, damage):
     seed = checks.number("seed", seed, low=-(2**63), high=2**63 - 1, whole=True)
 
     def block(index):
-        seeds = tf.random.split(tf.stack([tf.constant(seed, tf.int64), index]), 2)
+        seeds = tf.unstack(tf.random.split(tf.stack([tf.constant(seed, tf.int64), index]), 2))
         clean = draw(seeds[0])
         return damage(clean, seeds[1])[..., None], clean[..., None]
 

@@ -9,10 +9,20 @@ os.environ["RECON_STRICT"] = "1"  # a claim of a notebook that does not hold is 
 os.environ.pop("RECON_RECORDINGS", None)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["MPLBACKEND"] = "agg"
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # a worker per core: threads of one would wait for another's
+    for library in ("TF_NUM_INTRAOP", "TF_NUM_INTEROP", "OPENBLAS_NUM", "OMP_NUM"):
+        os.environ[f"{library}_THREADS"] = "1"
+
+
+LONGEST = ("test_rerun.py", "test_machines.py", "test_training.py")
 
 
 def pytest_collection_modifyitems(items):
-    """The cells of the notebooks belong together, and take long."""
+    """Longest files come first, or one worker would end long after the other. The cells of the
+    notebooks belong together, and take long."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     for item in items:
         if item.path.suffix == ".ipynb":
             item.add_marker(pytest.mark.slow)

@@ -65,13 +65,11 @@ def test_the_low_pass_is_that_of_decimation(ratio):
 
 
 @pytest.mark.slow
-def test_networks_are_timed_on_their_own_pipelines(monkeypatch, capsys):
-    mixture = {"mixture": performance.NETWORKS["mixture"]}
-    monkeypatch.setattr(performance, "NETWORKS", mixture)
-    performance.speeds("")
+def test_networks_are_timed_on_their_own_pipelines(capsys):
+    performance.pace("mixture", "")
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["device"] == training.devices()
-    assert found["networks"]["mixture"]["steps_per_second"] > 1
+    assert found["per_second"] > 1
 
 
 def test_what_one_waits_for_is_timed_in_both_checkouts_in_fresh_copies(monkeypatch, tmp_path):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from recon import signals
 
@@ -40,6 +41,22 @@ def test_draws_are_uniform_and_reach_both_ends():
 def test_logarithmic_draws_have_the_geometric_mean_as_median():
     draws = signals.uniform("level", (0.01, 1.0), 90_000, (1, 2), logarithmic=True).numpy()
     assert abs(np.mean(draws < 0.1) - 0.5) < 5 * 0.5 / np.sqrt(90_000)
+
+
+def test_normal_draws_are_normal_and_independent():
+    draws = signals.normal([101, 5_001], (1, 2)).numpy().astype(float).ravel()
+    assert stats.kstest(draws, "norm").pvalue > 1e-3
+    pairs = draws[:-1].reshape(2, -1)  # what one point of the plane gives is this far apart
+    for first, second in ((draws[:-1], draws[1:]), pairs, pairs**2):
+        assert abs(np.corrcoef(first, second)[0, 1]) < 5 / np.sqrt(len(first))
+
+
+@pytest.mark.parametrize("shape", [[1], [3, 5], [4, 6, 2]])
+def test_normal_draws_have_any_shape_and_float_type(shape):
+    draws = signals.normal(tf.constant(shape), (1, 2), tf.float64)
+    assert draws.shape == shape
+    assert draws.dtype == tf.float64
+    assert np.all(np.isfinite(draws))
 
 
 def test_equal_numbers_make_a_constant():

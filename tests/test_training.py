@@ -167,7 +167,8 @@ def test_the_model_holds_its_best_weights_as_does_the_file(tmp_path, kind):
 def test_an_average_of_the_weights_is_not_the_weights(tmp_path, whole):
     _, one, _ = whole["plain"]
     _, two = fit(tmp_path / "two.keras", ema_momentum=0.9)
-    assert one["loss"] == two["loss"]  # it follows the training and does not change it
+    # It follows the training and does not change it, but for the rounding of another graph.
+    assert one["loss"] == pytest.approx(two["loss"], rel=1e-5)
     assert one["validation_mse"] != two["validation_mse"]
 
 

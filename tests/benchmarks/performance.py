@@ -12,6 +12,7 @@ one. --quick tries all of it on next to nothing, and writes nothing.
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -101,27 +102,38 @@ def random_numbers(index):
     seeds = tf.random.split(tf.stack([tf.constant(1, tf.int64), index]), 7)
     shape = [BATCH, N_SAMPLES]
     few = [signals.uniform("any", (0.0, 1.0), BATCH, seeds[i]) for i in range(5)]
-    noise = tf.random.stateless_normal(shape, seeds[5])
+    noise = signals.normal(shape, seeds[5])
     return noise, tf.random.stateless_uniform(shape, seeds[6]), few
 
 
 def generators():
     """Waveforms per second of each way to make them, at a batch of 256."""
     random = np.random.default_rng(1)
-    counted = tf.data.Dataset.counter().map(random_numbers, num_parallel_calls=tf.data.AUTOTUNE)
-    batches = iter(datasets.noise_reduction(BATCH, seed=1))
-    floor = iter(counted.prefetch(tf.data.AUTOTUNE))
-    ways = {  # name: (waveforms per call, call)
-        "plain loop": (200, lambda: [plain_loop(random) for _ in range(200)]),
-        "vectorised NumPy": (200 * BATCH, lambda: [vectorised(random) for _ in range(200)]),
-        "datasets.noise_reduction": (600 * BATCH, lambda: [next(batches) for _ in range(600)]),
-        "random numbers alone": (600 * BATCH, lambda: [next(floor) for _ in range(600)]),
+    numbers = tf.data.Dataset.counter().map(random_numbers, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def drain(batches):
+        """Begins anew, as nothing may be made ahead in the others' turns; all but one are thrown
+        away, as what one does with a batch is not what is measured."""
+        count = settings.choose(full=1_000, quick=10)
+        return sum(1 for _ in batches.skip(count - 1).take(1)) * count * BATCH
+
+    ways = {  # name: call that makes waveforms and says how many
+        "plain loop": lambda: len([plain_loop(random) for _ in range(200)]),
+        "vectorised NumPy": lambda: len([vectorised(random) for _ in range(500)]) * BATCH,
+        "datasets.noise_reduction": partial(drain, datasets.noise_reduction(BATCH, seed=1)),
+        "random numbers alone": partial(drain, numbers.prefetch(tf.data.AUTOTUNE)),
     }
+
+    def speed(make):
+        started = time.perf_counter()
+        return make() / (time.perf_counter() - started)
+
+    rounds = settings.choose(full=15, quick=1)
+    turns = [[speed(make) for make in ways.values()] for _ in range(rounds + 1)][1:]
     rows = {}
-    rounds = [[timed(call, 1)["seconds"] for _, call in ways.values()] for _ in range(15)]
-    for (name, (waveforms, _)), times in zip(ways.items(), zip(*rounds, strict=True), strict=True):
-        median = np.median(times)
-        rows[name] = {"per_second": waveforms / median, "spread": np.ptp(times) / median}
+    for name, speeds in zip(ways, np.transpose(turns), strict=True):
+        median = np.median(speeds)
+        rows[name] = {"per_second": median, "spread": np.ptp(speeds) / median}
     for row in rows.values():
         row["times_plain_loop"] = row["per_second"] / rows["plain loop"]["per_second"]
     return rows
@@ -338,39 +350,34 @@ def restoration():
 
 
 WAYS = {"TensorFlow": "tensorflow", "TensorFlow, XLA": "tensorflow", "JAX": "jax"}
-SPEEDS = "import sys; from benchmarks import performance; performance.speeds(*sys.argv[1:])"
+PACE = "import sys; from benchmarks import performance; performance.pace(*sys.argv[1:])"
 
 
-def speeds(xla):
-    """Print training steps per second of every network under one backend, as JSON.
+def pace(name, xla):
+    """Print training steps per second of a network under one backend, as JSON.
 
     xla: text, empty where nothing shall be compiled.
     """
-    rows = {}
-    for name, (build, pipeline, _) in NETWORKS.items():
-        keras.utils.set_random_seed(1)
-        seconds, data = paced(build(), pipeline(), bool(xla))
-        rows[name] = {"steps_per_second": 1 / seconds, "data": data}
-    print(json.dumps({"device": training.devices(), "networks": rows}))
+    build, pipeline, _ = NETWORKS[name]
+    seconds, data = paced(build(), pipeline(), bool(xla))
+    print(json.dumps({"device": training.devices(), "per_second": 1 / seconds, "data": data}))
 
 
 def backends():
-    """Training steps per second of every network, per way to run it, and what data add to a step;
-    each way in a process of its own."""
-    rows = {name: {} for name in NETWORKS}
-    for way, backend in WAYS.items():
-        if backend == "jax" and not installed("jax"):
-            continue
-        paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    """Training steps per second of every network, per way to run it, and what data add to a step:
+    each in a process of its own, one network after the other, as the machine's speed drifts."""
+    rows = {}
+    ways = {way: backend for way, backend in WAYS.items() if backend != "jax" or installed("jax")}
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    for name, (way, backend) in itertools.product(NETWORKS, ways.items()):
+        command = [sys.executable, "-c", PACE, name, "" if way == "TensorFlow" else "xla"]
         environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": paths}
-        command = [sys.executable, "-c", SPEEDS, "" if way == "TensorFlow" else "xla"]
         run = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, text=True, check=True
         )
         found = json.loads(run.stdout.splitlines()[-1])
-        for name, row in found["networks"].items():
-            rows[name][way] = row["steps_per_second"]
-            rows[name][f"{way}: data"] = row["data"]
+        row = {way: found["per_second"], f"{way}: data": found["data"]}
+        rows[name] = rows.get(name, {}) | row
     return rows
 
 
