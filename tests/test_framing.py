@@ -240,6 +240,7 @@ def test_chunks_join_on_any_number_of_threads(threads):
     assert run.returncode == 0, run.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_keras_models_run_compiled_for_few_lengths_where_each_is_compiled_anew():
     lengths = []
 
