@@ -9,9 +9,7 @@ os.environ["RECON_STRICT"] = "1"  # a claim of a notebook that does not hold is 
 os.environ.pop("RECON_RECORDINGS", None)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["MPLBACKEND"] = "agg"
-if (
-    "PYTEST_XDIST_WORKER" in os.environ
-):  # a worker per core: threads of one would wait for another's
+if "PYTEST_XDIST_WORKER" in os.environ:  # or threads of one worker would wait for another's
     for library in ("TF_NUM_INTRAOP", "TF_NUM_INTEROP", "OPENBLAS_NUM", "OMP_NUM"):
         os.environ[f"{library}_THREADS"] = "1"
 
