@@ -513,9 +513,10 @@ def split(recordings, *, test=None):
 
     Args:
         recordings: dict with at least three entries.
-        test: pattern of the names of test files, as in `fnmatch`, or several. None for those of the
-            Free Spoken Digit Dataset, whose files end in an index and keep 0 to 4 for testing;
-            where no name is like that, one file in ten, by hash too.
+        test: pattern of the names of test files, as in `fnmatch`, or several; one with a slash is
+            of whole names, "folder/*". None for those of the Free Spoken Digit Dataset, whose files
+            end in an index and keep 0 to 4 for testing; where no name is like that, one file in
+            ten, by hash too.
 
     Returns:
         Three dicts: training, validation, test.
@@ -540,5 +541,6 @@ def split(recordings, *, test=None):
 
 
 def matches(name, patterns):
-    """Whether the last part of a recording's name is like one of the patterns."""
-    return any(fnmatch.fnmatch(name.rsplit("/")[-1], pattern) for pattern in patterns)
+    """Whether a recording's name is like one of the patterns, its folder where they name one."""
+    file = name.rsplit("/")[-1]
+    return any(fnmatch.fnmatch(name if "/" in like else file, like) for like in patterns)

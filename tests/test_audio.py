@@ -171,6 +171,11 @@ def test_test_files_may_be_like_any_of_several_patterns():
     assert list(test) == ["a/p1_1.wav", "a/p1_2.wav", "c/p3_2.wav"]
 
 
+def test_a_pattern_with_a_slash_holds_out_a_folder():
+    names = ["anna/1/x.wav", "anna/y.wav", "ben/x.wav", "ben/y.wav"]
+    assert list(audio.split(dict.fromkeys(names), test="anna/*")[2]) == names[:2]
+
+
 @pytest.mark.parametrize("sample_rate", [0, -8_000, "8k"])
 def test_a_rate_that_is_none_is_refused(folder, sample_rate):
     rule = f"^sample_rate must be a number .*got {sample_rate!r}$"
