@@ -12,7 +12,6 @@ The modules, `recon.datasets` and the others, are imported when they are first u
 import importlib
 import json
 import os
-from contextlib import ExitStack
 from itertools import chain, tee
 from pathlib import Path
 
@@ -75,6 +74,8 @@ def load(network):
     Raises:
         ValueError: if it is neither.
     """
+    if not isinstance(network, str | os.PathLike):
+        raise ValueError(f"network must be a name or a path, got {network!r}")
     shipped = WEIGHTS / f"{network}.keras"
     ships = os.path.isfile(shipped)  # Path.is_file raises for names that no file can have
     if not ships and Path(network).suffix != ".keras":
@@ -108,7 +109,7 @@ def restore(samples, sample_rate, *, network=NETWORK, mix=1.0, resample=False):
     (100, 2)
     """
     ready = _ready(network, sample_rate, mix, resample)
-    return _whole(ready, samples, sample_rate, mix, 1)
+    return _whole(ready, samples, sample_rate, float(mix), 1)
 
 
 def upsample(samples, factor):
@@ -255,18 +256,19 @@ def _files(input, output, ready, mix, factor, partial, progress, how):
     from recon import audio
 
     exceeding = done = 0
-    with ExitStack() as files:
-        source = files.enter_context(audio.reading(input, partial=partial))
+    with audio.reading(input, partial=partial) as source:
         rate, shape = source.samplerate, (source.frames, source.channels)
         network, size = ready(rate), max(BLOCK // source.channels, 4096)
-        target = files.enter_context(audio.writing(output, source, factor=factor, **how))
-        pieces = _restored(network, lambda: audio.blocks(source, size), rate, shape, mix, factor)
-        for piece in pieces:
-            exceeding += audio.write(target, piece)
-            done += len(piece)
-            if progress:
-                progress(done / (factor * source.frames))
-        notes = [f"{audio.extent(source)} restored", *audio.lost(source, target, how)]
+        mix, factor = float(mix), int(factor)  # now that they are known to be numbers
+        with audio.writing(output, source, factor=factor, **how) as target:
+            for piece in _restored(
+                network, lambda: audio.blocks(source, size), rate, shape, mix, factor
+            ):
+                exceeding += audio.write(target, piece)
+                done += len(piece)
+                if progress:
+                    progress(done / (factor * source.frames))
+        notes = [f"{audio.extent(source)} restored", *audio.lost(source, output)]
     if exceeding:
         kept = "are kept as they are" if target.subtype in audio.UNBOUNDED else "were clipped"
         notes.append(f"{exceeding} samples exceed full scale and {kept}")

@@ -1,12 +1,13 @@
 """The front door from the command line: python -m recon restore INPUT... OUTPUT."""
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
 
 import recon
-from recon import settings
+from recon import checks, settings
 
 ENDED_BY = []  # signals that arrived; heeded between blocks, for TensorFlow swallows exceptions
 EXAMPLE = """\
@@ -48,24 +49,29 @@ def main(arguments=None):
             stream.reconfigure(errors="replace")
     try:
         if options.command == "networks":
-            print(recon.networks())
-        else:
-            _run(options)
+            _say(recon.networks())
+            return 0
+        return _run(options)
     except ValueError as error:
-        print(f"recon: {error}", file=sys.stderr)
-        return 1
+        return _refused(error)
     except KeyboardInterrupt:
-        print("recon: interrupted, nothing was written", file=sys.stderr)
+        print("recon: interrupted, no unfinished file is left", file=sys.stderr)
         return 128 + (*ENDED_BY, signal.SIGINT)[0]
-    return 0
 
 
 def _run(options):
-    """Restore or upsample each input; a line for each on the standard output."""
-    output, inputs = Path(options.output), [Path(path) for path in options.inputs]
-    into_folder = len(inputs) > 1 or output.is_dir()
-    if into_folder and not output.is_dir():
-        raise ValueError(f"output must be a folder for several inputs, got {str(output)!r}")
+    """Restore or upsample each input, with a line for each; returns the exit status."""
+    inputs, output = [Path(path) for path in options.inputs], options.output
+    folder = os.path.isdir(output)  # Path.is_dir raises for names that no file can have
+    usable = folder or len(inputs) == 1
+    checks.require(usable, "output must be a folder for several inputs", repr(output))
+    outputs = [Path(output, path.name) if folder else output for path in inputs]
+    there = {os.path.realpath(path) for path in inputs}
+    for path in outputs:
+        rule, found = "output must be a file of its own for each input", repr(str(path))
+        own = len(inputs) == 1 or os.path.realpath(path) not in there
+        checks.require(own, rule, found)
+        there.add(os.path.realpath(path))
     how = {"overwrite": options.overwrite, "partial": options.partial, "progress": _progress}
     how["subtype"] = "FLOAT" if options.float else None
     if options.command == "upsample":
@@ -75,15 +81,33 @@ def _run(options):
         how |= {"mix": options.mix, "resample": options.resample, "network": options.network}
         if len(inputs) > 1:
             how["network"] = recon.load(options.network)  # once for all
-    for path in inputs:
-        print(run(path, output / path.name if into_folder else output, **how))
+    status = 0
+    for path, output in zip(inputs, outputs, strict=True):
+        try:
+            _say(run(path, output, **how))
+        except ValueError as error:
+            status = _refused(error)
+    return status
+
+
+def _say(line):
+    """Print a line; who listened may have gone, and the work goes on."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused(error):
+    print(f"recon: {error}", file=sys.stderr)
+    return 1
 
 
 def _progress(share):
     """A bar that renews itself on a terminal, nothing elsewhere."""
     if ENDED_BY:
         raise KeyboardInterrupt
-    if sys.stderr.isatty():
+    if sys.stderr and sys.stderr.isatty():
         end = "\r" if share < 1 else "\n"
         print(
             f"{settings.bar(share, sys.stderr)} {share:4.0%}", end=end, file=sys.stderr, flush=True
@@ -91,7 +115,7 @@ def _progress(share):
 
 
 if __name__ == "__main__":
-    for number in signal.SIGINT, signal.SIGTERM:
+    for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
         if signal.getsignal(number) != signal.SIG_IGN:  # as in the background
             signal.signal(number, lambda number, _: ENDED_BY.append(number))
     sys.exit(main())

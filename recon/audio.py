@@ -9,6 +9,7 @@ import secrets
 import shutil
 import struct
 import tempfile
+import zlib
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from recon import checks
+from recon import checks, settings
 from recon.checks import require
 from recon.quiet import silence
 
@@ -31,21 +32,36 @@ SIZED = {"WAV", "WAVEX", "AIFF", "AU", "SVX", "NIST"}  # which are these
 UNBOUNDED = {"FLOAT", "DOUBLE", "VORBIS", "OPUS"}
 DIGITS = "*_[0-4].*"  # the test files of the Free Spoken Digit Dataset
 QUIET = 1e-4  # of full scale, the dither of 16 bits: what never leaves it is silence
-# Sizes that SoX, arecord and others write to a pipe.
-UNKNOWN = {0x7FFFF000, 0x80000000, 2**32 - 1, 2**63 - 1, 2**64 - 1}
+# Sizes that SoX, arecord and others write to a pipe; SoX's is a multiple of a frame.
+UNKNOWN = {*range(0x7FFFE001, 0x7FFFF001), 0x80000000, 2**32 - 1, 2**63 - 1, 2**64 - 1}
 ENDLESS = 2**63 - 1  # frames in a stream of FLAC
 # First bytes of a file: where its chunks begin, how each of them does, how many bytes its size
 # leaves out, of how many its place is a multiple, and the size that is said of no samples.
 CHUNKS = dict.fromkeys((b"RIFF", b"RF64"), (12, "<4sI", 8, 2, 0))
 CHUNKS |= {b"RIFX": (12, ">4sI", 8, 2, 0), b"FORM": (12, ">4sI", 8, 2, 8)}
 CHUNKS |= {b"caff": (8, ">4sQ", 12, 1, 4), b"riff": (40, "<4s12xQ", 0, 8, 24)}
+# What libsndfile's log says of a file and may not be in a copy: markers, what broadcasters and
+# samplers note, covers, which loudspeaker a channel is for.
+BESIDES = re.compile(
+    r"^ *(?:\*{3} )?((?:cue |MARK|bext|iXML|axml|smpl|inst|id3 )(?= ?: \d)"
+    r"|Channel Mask +: \w+|(?:Cuesheet|Picture) Metadata)",
+    re.MULTILINE,
+)
+MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 SHORTEST = 32  # samples of a recording to train on or to score: as many as a baseline looks at
 
 
 class _File(io.FileIO):
-    """A file some bytes of which are read as others."""
+    """A file some bytes of which are read as others, or whose end seems far off."""
 
-    place, others = 0, b""
+    place, others, endless, ended = 0, b"", False, False
+
+    def seek(self, place, whence=0):
+        self.ended = self.endless and whence == io.SEEK_END
+        return 2**62 if self.ended else super().seek(place, whence)
+
+    def tell(self):
+        return 2**62 if self.ended else super().tell()
 
     def readinto(self, buffer):
         start = self.tell()
@@ -116,21 +132,28 @@ def reading(path, *, partial=False):
             require(
                 not beyond, "input must be of a format that holds 4 GiB or more", repr(str(path))
             )
-            cut = said > there and not unknown
-            if cut or unknown:
+            fault = "was cut short" if said > there and not unknown else ""
+            if place and (fault or unknown):
                 raw.place, raw.others = place, struct.pack(number, max(there, 0))
             file = files.enter_context(_Recording(raw if raw.others else _name(path)))
-            whole = round(file.frames * said / max(there, 1)) if cut else file.frames
-            if file.format == "OGG" and not _last_ogg_page(path)[5:6] >= b"\x04":
-                cut, whole = True, None  # the last page of a whole one has flag 4
+            if file.format == "MP3":  # libsndfile guesses its length from that of the file
+                raw.endless = True
+                file = files.enter_context(_Recording(raw))
+            whole = round(file.frames * said / max(there, 1)) if fault else file.frames
+            if file.format == "OGG" and (fault := _ogg_fault(path)):
+                whole = None
             if partial or file.frames == ENDLESS:
                 file.count, complete = file.counted()
-                cut |= not complete
-            whole = whole if cut else file.frames
+                fault = fault or ("" if complete else "was cut short")
+            whole = whole if fault else file.frames
             file.name, file.whole = path, None if whole == ENDLESS else whole
         require(file.frames > 0, "input must hold at least one sample", f"none in {str(path)!r}")
-        found = f"{str(path)!r}, which was cut short"
-        require(partial or not cut, "input must be complete, or partial=True", found)
+        # As of 24 bits in 4 bytes, which would be read as noise.
+        odd = re.search(r"Block Align.*should be.*|detection failed", file.extra_info)
+        rule, found = "input must agree with its header", f"{str(path)!r}: {odd and odd[0]}"
+        require(not odd or file.subtype not in BITS, rule, found)
+        found = f"{str(path)!r}, which {fault}"
+        require(partial or not fault, "input must be complete, or partial=True", found)
         yield file
 
 
@@ -172,11 +195,28 @@ def _sizes(file):
     return found if length <= at < length + step else (*found[:2], 2**32 - 1, found[3])
 
 
-def _last_ogg_page(path):
+def _ogg_fault(path):
+    """What keeps a file of Ogg pages from being one whole recording, in words; "" for nothing.
+
+    Source: RFC 3533, "The Ogg Encapsulation Format Version 0".
+    """
+    numbers, flags, begun = {}, 0, False
     with open(path, "rb") as file:
-        file.seek(-min(path.stat().st_size, 2**17), os.SEEK_END)  # a page is 65,307 bytes at most
-        end = file.read()
-    return end[end.rfind(b"OggS") :]
+        while (head := file.read(27))[:4] == b"OggS":
+            sizes = file.read(head[26]) if len(head) == 27 else b""
+            page = b"".join([head[:22], bytes(4), head[26:], sizes, file.read(sum(sizes))])
+            if len(head) < 27 or len(page) < 27 + head[26] + sum(sizes):
+                return "was cut short"
+            # Their check sum is that of zlib, with all bits in the other order.
+            found = zlib.crc32(page.translate(MIRRORED), 2**32 - 1) ^ (2**32 - 1)
+            flags, stream, number = head[5], head[14:18], int.from_bytes(head[18:22], "little")
+            if flags & 2 and begun:
+                return "holds several recordings"
+            right = head[22:26] == found.to_bytes(4, "big").translate(MIRRORED)
+            if not right or number != numbers.setdefault(stream, number):
+                return "is damaged"
+            numbers[stream], begun = number + 1, begun or not flags & 2
+    return "" if flags & 4 else "was cut short"
 
 
 def extent(file):
@@ -188,12 +228,16 @@ def extent(file):
     return f"{said} of {file.whole / file.samplerate:.1f} s" if missing else said
 
 
-def lost(source, target, how):
+def lost(source, path):
     """What of a recording its copy does not have, in a few words each."""
-    if how["subtype"] is None and target.subtype != source.subtype:
-        yield f"written as {target.subtype}"
-    if re.search(r"^ *(cue |MARK)", source.extra_info, re.MULTILINE):
-        yield "its markers are not kept"
+    with _reported("read", path), soundfile.SoundFile(_name(path)) as copy:
+        tags, others = source.copy_metadata(), copy.copy_metadata()
+        gone = set(BESIDES.findall(source.extra_info)) - set(BESIDES.findall(copy.extra_info))
+        gone |= {tag for tag, text in tags.items() if text and others.get(tag) != text}
+        if copy.subtype != source.subtype:
+            yield f"written as {copy.subtype}"
+    if gone:
+        yield f"not kept: {', '.join(sorted(' '.join(name.split()) for name in gone))}"
 
 
 def first_knot(blocks, hold_length):
@@ -314,29 +358,30 @@ def writing(path, source, *, factor=1, subtype=None, overwrite=False):
     apart = ("RAW", "SD2")  # no header, or one in a file of its own
     known = kind not in apart and kind in soundfile.available_formats()
     require(known, "output must end in the suffix of an audio format", repr(named))
-    if not asked and not _holds(kind, subtype):
+    rate, channels = factor * source.samplerate, source.channels
+    if not asked and path.suffix.lower() == ".opus":
+        subtype = "OPUS"
+    elif not asked and not _holds(kind, subtype, rate, channels):
         subtype = soundfile.default_subtype(kind)
     rule = "output must be of a format that holds "
-    require(_holds(kind, subtype), f"{rule}{subtype} samples", kind)
-    if subtype == "VORBIS":  # with more, libsndfile ends the process
-        fits = factor * source.samplerate <= 200_000 and source.channels <= 255
-        most = "a rate of at most 200,000 Hz and 255 channels"
-        require(fits, f"output must have {most} in {kind}", repr(named))
+    what = f"{channels} channel{'s' * (channels > 1)} of {subtype} samples at {rate:,} Hz"
+    require(_holds(kind, subtype, rate, channels), rule + what, kind)
     frames = factor * source.frames
     size = frames * source.channels * BYTES.get(subtype, 0)
     if kind in SIZED and size > LARGEST:
         require(kind in ("WAV", "WAVEX"), f"{rule}more than 4 GiB", kind)
         kind = "RF64"  # a WAV file but for its size
     beside = path.with_name(f".recon-{secrets.token_hex(4)}.partial{path.suffix}")
-    about = {"samplerate": factor * source.samplerate, "channels": source.channels, "format": kind}
+    about = {"samplerate": rate, "channels": channels, "format": kind, "subtype": subtype}
     try:
         with _reported("write", named):
             open(beside, "xb").close()  # the system says best why it cannot be
             if there:
                 shutil.copymode(path, beside)
-            with soundfile.SoundFile(_name(beside), "w", subtype=subtype, **about) as file:
+            with soundfile.SoundFile(_name(beside), "w", **about) as file:
                 for tag, text in source.copy_metadata().items():
-                    setattr(file, tag, text)
+                    with suppress(soundfile.SoundFileError):  # an empty one, or a format has none
+                        setattr(file, tag, text)
                 yield file
             if kind == "AIFF" and size % 2:
                 _unpad(beside, frames, size)
@@ -345,19 +390,27 @@ def writing(path, source, *, factor=1, subtype=None, overwrite=False):
             require(found >= frames, rule, f"{found} in {named!r} (is the disk full?)")
             fills = subtype not in BYTES  # some codecs fill a last block
             require(found == frames or fills, rule, f"{found} of {subtype} in {kind}")
+            alone = overwrite or not os.path.lexists(path)  # nobody wrote it meanwhile
+            require(alone, "output must not exist", f"{named!r} (overwrite replaces it)")
             os.replace(beside, path)
     finally:
         with suppress(OSError):
             beside.unlink()
 
 
-def _holds(kind, subtype):
-    """Whether a format can be written; of MP3 within WAV, libsndfile says so, but it cannot."""
-    about = {"samplerate": 8_000, "channels": 1, "format": kind, "subtype": subtype}
-    with suppress(soundfile.SoundFileError):
-        if soundfile.check_format(kind, subtype):
-            soundfile.SoundFile(io.BytesIO(), "w", **about).close()
-            return True
+def _holds(kind, subtype, rate, channels):
+    """Whether what is written in a format comes back: libsndfile says so of MP3 within WAV, of ALAC
+    of 24 bits, and of rates that a format then changes."""
+    if subtype == "VORBIS" and (rate > 200_000 or channels > 255):  # it ends the process
+        return False
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (4_100, channels))
+    refused = (soundfile.SoundFileError, OverflowError, ValueError, TypeError)
+    with suppress(*refused), io.BytesIO() as file, silence():
+        soundfile.write(file, noise, rate, subtype, format=kind)
+        file.seek(0)
+        back, found = soundfile.read(file, always_2d=True)
+        step = 2.0 ** (1 - BITS.get(subtype, 0))  # anything goes where samples are coded
+        return found == rate and np.allclose(back[: len(noise)], noise, rtol=0, atol=step)
     return False
 
 
@@ -402,7 +455,7 @@ def _reported(verb, path, *others):
     except (soundfile.SoundFileError, OSError, *others) as error:
         reason = getattr(error, "error_string", "") or getattr(error, "strerror", "") or str(error)
         reason = " ".join(reason.split()).rstrip(".")
-        if "not recognised" in reason:
+        if verb == "read" and "not recognised" in reason:
             reason += " (another program has to convert it, such as ffmpeg)"
         noun = {"read": "input", "write": "output"}[verb]
         raise ValueError(f"{noun} must be a file to {verb}, got {str(path)!r}: {reason}") from error
@@ -456,9 +509,9 @@ def load(folder, *, sample_rate=None, partial=False):
             name = path.relative_to(folder).as_posix()
             spans[name] = start // 4, store.tell() // 4, peak
             if rate != sample_rate and not asked:
-                print(f"converted from {rate} to {sample_rate} Hz: {name!r}")
+                settings.say(f"converted from {rate} to {sample_rate} Hz: {name!r}")
         for reason in skipped:
-            print("skipped:", reason)
+            settings.say(f"skipped: {reason}")
         require(spans, "folder must hold at least one usable recording", repr(str(folder)))
         store.truncate()
         samples = np.memmap(store, np.float32, "r+")  # outlives the file's name
@@ -528,7 +581,7 @@ def split(recordings, *, test=None):
     require(len(recordings) > 2, "recordings must be at least 3 to split", len(recordings))
     order = sorted(recordings, key=lambda name: hashlib.sha256(os.fsencode(name)).hexdigest())
     tenth = -(-len(order) // 10)
-    patterns = [test] if isinstance(test, str) else test or [DIGITS]
+    patterns = [DIGITS] if test is None else [test] if isinstance(test, str) else list(test)
     held_out = [name for name in order if matches(name, patterns)]
     if not 0 < len(held_out) <= len(order) - 2:
         found = f"{len(held_out)} of {len(order)} with {test!r}"

@@ -25,14 +25,24 @@ def untouched(corrupted):
     return np.asarray(corrupted)
 
 
+def _waveforms(signal):
+    """Waveforms [batch, n_samples, 1] as floats, of the type that they have if it is one."""
+    array = np.asarray(signal)
+    dtype = array.dtype if array.dtype.kind == "f" else np.float64
+    array = checks.samples("waveforms", signal, dtype)
+    usable = array.ndim == 3 and array.shape[2] == 1
+    checks.require(usable, "waveforms must be [batch, n_samples, 1]", array.shape)
+    return array
+
+
 def median(noisy, *, kernel_size=3):
     """Median of `kernel_size` samples (odd); 1 changes nothing. Ends are mirrored."""
-    return ndimage.median_filter(noisy, size=(1, kernel_size, 1), mode="reflect")
+    return ndimage.median_filter(_waveforms(noisy), size=(1, kernel_size, 1), mode="reflect")
 
 
 def moving_average(noisy, *, kernel_size=3):
     """Mean of `kernel_size` samples; 1 changes nothing. Ends are mirrored."""
-    return ndimage.uniform_filter1d(noisy, kernel_size, axis=1, mode="reflect")
+    return ndimage.uniform_filter1d(_waveforms(noisy), kernel_size, axis=1, mode="reflect")
 
 
 def savitzky_golay(noisy, *, window_length=7, polyorder=3):
@@ -41,7 +51,7 @@ def savitzky_golay(noisy, *, window_length=7, polyorder=3):
     Source: Savitzky and Golay, "Smoothing and Differentiation of Data by Simplified Least Squares
     Procedures", 1964.
     """
-    return signal.savgol_filter(noisy, window_length, polyorder, axis=1, mode="interp")
+    return signal.savgol_filter(_waveforms(noisy), window_length, polyorder, axis=1, mode="interp")
 
 
 def wiener(noisy, *, kernel_size=5):
@@ -50,6 +60,7 @@ def wiener(noisy, *, kernel_size=5):
     Source: Lim, "Two-Dimensional Signal and Image Processing", 1990, equation 9.44. The noise
     power is the mean local variance of the waveform.
     """
+    noisy = _waveforms(noisy)
     with np.errstate(divide="ignore", invalid="ignore"):  # constant waveforms have no variance
         rows = [signal.wiener(row[:, 0].astype(np.float64), kernel_size) for row in noisy]
     filtered = np.stack(rows)[..., None].astype(noisy.dtype)
@@ -58,6 +69,7 @@ def wiener(noisy, *, kernel_size=5):
 
 def largest_bin(noisy):
     """Keep the largest bin of the frame's FFT: least squares for one sinusoid of whole cycles."""
+    noisy = _waveforms(noisy)
     spectrum = np.fft.rfft(noisy, axis=1)
     spectrum[:, 0] = 0  # a sinusoid has no mean
     magnitude = np.abs(spectrum)
@@ -138,8 +150,8 @@ def expectation_maximisation(
 
 def _frames(corrupted, n_samples):
     """Frames [batch, n_samples, 1] as float64 [batch, n_samples]."""
-    frames = np.asarray(corrupted)
-    fits = frames.ndim == 3 and frames.shape[1:] == (n_samples, 1)
+    frames = _waveforms(corrupted)
+    fits = frames.shape[1] == n_samples
     checks.require(fits, f"frames must be [batch, {n_samples}, 1]", frames.shape)
     return frames[..., 0].astype(np.float64)
 
@@ -165,7 +177,13 @@ def denoisers(corrupted, clean):
     }
     chosen = {"untouched input": untouched}
     for name, candidates in families.items():
-        tried = [partial(method, **window) for method, window in candidates]
+        tried = [
+            partial(method, **window)
+            for method, window in candidates
+            if max(window.values()) <= corrupted.shape[1]
+        ]
+        if not tried:  # the frames are shorter than any window
+            continue
         best = min(tried, key=lambda method: np.mean((method(corrupted) - clean) ** 2))
         chosen[name.format(*best.keywords.values())] = best
     return chosen | {"largest FFT bin": largest_bin}
@@ -173,7 +191,7 @@ def denoisers(corrupted, clean):
 
 def _knots(held, hold_length):
     """The samples that were kept, [batch, knots + 2 MARGIN, 1], both ends repeated."""
-    kept = np.asarray(held, np.float64)[:, ::hold_length]
+    kept = _waveforms(held).astype(np.float64)[:, ::hold_length]
     return np.pad(kept, ((0, 0), (MARGIN, MARGIN), (0, 0)), mode="edge")
 
 
@@ -230,6 +248,7 @@ def best_linear(recordings, hold_length, *, taps=32):
 
     Source: Wiener, "Extrapolation, Interpolation, and Smoothing of Stationary Time Series", 1949.
     """
+    hold_length = checks.number("hold_length", hold_length, low=1, whole=True)
     products = np.zeros((taps, taps)), np.zeros((taps, hold_length))
     for clean in recordings:
         whole = np.asarray(clean, np.float64)[: len(clean) // hold_length * hold_length]
@@ -350,6 +369,7 @@ def fft(held, *, hold_length, periodic=False):
 
 def interpolators(hold_length):
     """Every interpolator by name, {name: callable}, as the tables list them."""
+    hold_length = checks.number("hold_length", hold_length, low=1, whole=True)
     methods = {
         "linear": partial(spline, degree=1),
         "cubic spline": spline,

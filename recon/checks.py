@@ -65,7 +65,8 @@ def pair(name, bounds, *, low=-HIGHEST, high=None, whole=False):
     ValueError: impulse_rate must be a pair (smallest, largest) within [0, 1], got (0, 2)
     """
     kind = "a pair of whole numbers" if whole else "a pair"
-    ends = list(bounds) if np.iterable(bounds) else []
+    ordered = np.iterable(bounds) and not isinstance(bounds, dict | set | bytes | str)
+    ends = list(bounds) if ordered else []
     usable = len(ends) == 2 and all(_usable(end, low, high, whole) for end in ends)
     rule = f"{name} must be {kind} (smallest, largest){_within(low, high)}"
     require(usable and ends[0] <= ends[1], rule, repr(bounds))
@@ -80,11 +81,13 @@ def samples(name, signal, dtype=np.float64, *, empty=True):
     """
     try:
         array = np.asarray(signal)
-    except ValueError:  # a ragged list
+    except (ValueError, RuntimeError):  # a ragged list, or what does not want to be an array
         array = np.array(None)
+    hidden = np.ma.is_masked(signal)  # no number at some places
     usable = array.ndim and array.dtype.kind in "iuf" and 0 not in array.shape[empty:]
     rule = "real numbers with a time axis" if empty else "a real array with samples"
     require(usable, f"{name} must be {rule}", f"{array.dtype} {array.shape}")
+    require(not hidden, f"{name} must have no masked values", "some")
     with np.errstate(over="ignore"):
         cast = array.astype(dtype)
     if not np.isfinite(cast).all():

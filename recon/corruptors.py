@@ -178,7 +178,9 @@ def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False, tilt=No
         count = tf.shape(clean)[0]
         levels = signals.uniform("stddev", stddev, count, seeds[0], low=0, logarithmic=logarithmic)
         rates = signals.uniform("impulse_rate", impulse_rate, count, seeds[1], low=0, high=1)
-        slopes = tilt and signals.uniform("tilt", tilt, count, tf.random.split(seeds[0])[1])
+        slopes = None
+        if tilt is not None:
+            slopes = signals.uniform("tilt", tilt, count, tf.random.split(seeds[0])[1])
         noisy = add_gaussian_noise(clean, levels, seed=seeds[2], tilt=slopes)
         return add_impulse_noise(noisy, rates, impulse_amplitude, seed=seeds[3], **impulses)
 
@@ -213,11 +215,16 @@ def either(shares):
 
     Returns:
         Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
+
+    Raises:
+        ValueError: if a share is not a number above 0, or there is none.
     """
+    checks.require(shares, "shares must be {damage: how often}", repr(shares))
+    shares_of = [checks.number("shares", share, low=1e-9) for share in shares.values()]
+    logits = np.log([shares_of], dtype=np.float32)
 
     def corrupt(clean, seed):
         seeds = tf.random.split(seed, len(shares) + 1)
-        logits = tf.math.log([list(map(float, shares.values()))])
         which = tf.random.stateless_categorical(logits, tf.shape(clean)[0], seeds[-1])[0]
         kinds = [damage(clean, seeds[i]) for i, damage in enumerate(shares)]
         return tf.gather(tf.stack(kinds, axis=1), which, axis=1, batch_dims=1)

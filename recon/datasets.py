@@ -183,7 +183,11 @@ def _pipeline(batch_size, seed, draw, damage):
         clean = draw(seeds[0])
         return damage(clean, seeds[1])[..., None], clean[..., None]
 
-    block(tf.constant(0, tf.int64))  # once eagerly: a wrong argument fails here, in one line
+    corrupted, clean = block(tf.constant(0, tf.int64))  # a wrong argument fails here, in one line
+    alike = corrupted.shape == clean.shape and corrupted.dtype == clean.dtype
+    rule = f"damage must give {clean.dtype.name} {tuple(clean.shape[:2])} as it is given"
+    found = f"{corrupted.dtype.name} {tuple(corrupted.shape[:-1])}"
+    checks.require(alike, rule, found)
     blocks = tf.data.Dataset.counter().map(block, num_parallel_calls=tf.data.AUTOTUNE)
     # rebatch cuts blocks faster, but what it lays together of cuts has TensorFlow complain.
     whole = BLOCK % batch_size == 0

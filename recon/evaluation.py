@@ -47,7 +47,8 @@ def _score(method, corrupted, clean, limit):
         "snr_db": float(np.mean(metrics.snr_db(clean, estimate))),
     }
     if limit is not None:
-        score["to_limit_db"] = float(10 * np.log10(error / limit))
+        with np.errstate(divide="ignore", invalid="ignore"):  # the limit may be 0
+            score["to_limit_db"] = float(10 * np.log10(np.divide(error, limit)))
     return score
 
 

@@ -169,7 +169,8 @@ def frame_by_frame(model, signal, *, frame_length):
         ValueError: if frame_length is less.
     """
     frame_length = checks.number("frame_length", frame_length, low=1, whole=True)
-    signal = np.asarray(signal, np.float32)
+    signal = checks.samples("signal", signal, np.float32)
+    checks.require(signal.ndim == 1, "signal must be [n_samples]", signal.shape)
     whole = len(signal) // frame_length * frame_length
     parts = [_frames(model, signal[:whole].reshape(-1, frame_length)).ravel()]
     if whole < len(signal):
@@ -199,6 +200,8 @@ def overlap_add(model, signal, *, frame_length):
     """
     frame_length = checks.number("frame_length", frame_length, low=2, whole=True)
     checks.require(frame_length % 2 == 0, "frame_length must be even", frame_length)
+    signal = checks.samples("signal", signal, np.float32)
+    checks.require(signal.ndim == 1, "signal must be [n_samples]", signal.shape)
     hop_length = frame_length // 2
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
     count = -(-len(signal) // hop_length) + 1
@@ -232,4 +235,6 @@ def _frames(model, frames):
 def _apply(model, frames):
     """The model's estimate of a batch, [frames, n_samples]."""
     run = getattr(model, "predict_on_batch", model)  # compiled, where a plain call is not
-    return np.asarray(run(frames[..., None]))[..., 0]
+    answer, asked = np.asarray(run(frames[..., None]), np.float32), (*frames.shape, 1)
+    checks.require(answer.shape == asked, f"model must give {asked} as it is given", answer.shape)
+    return answer[..., 0]

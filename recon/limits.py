@@ -24,9 +24,11 @@ def mean_square(bounds):
 
 
 def is_circle(phase):
-    """Whether a range of phases is a full circle: then nothing is known of it."""
+    """Whether a range of phases is a full circle, or several: then nothing is known of it. 6.28 is
+    near enough."""
     first, last = checks.pair("phase", phase)
-    return bool(np.isclose(last - first, 2 * np.pi))
+    turns = (last - first) / (2 * np.pi)
+    return round(turns) > 0 and abs(turns - round(turns)) < 1e-3
 
 
 def noise_error(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude):

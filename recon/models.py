@@ -19,6 +19,8 @@ from keras import layers, ops
 
 from recon import checks
 
+ABOUT = ("sample_rate", "purpose", "hold_length")  # what a network knows of itself
+
 
 @keras.saving.register_keras_serializable(package="recon")
 class Network(keras.Model):
@@ -56,6 +58,11 @@ class Network(keras.Model):
         **options,
     ):  # fmt: skip
         super().__init__(inputs, outputs, name=name, **options)
+        if sample_rate is not None:  # one, or the lowest and the highest
+            ends = sample_rate if np.iterable(sample_rate) else (sample_rate, sample_rate)
+            checks.pair("sample_rate", ends, low=1)
+        if hold_length is not None:
+            hold_length = checks.number("hold_length", hold_length, low=1, whole=True)
         self.receptive_field = _receptive_field(self)
         self.latency = self.receptive_field[1]
         self.sample_rate, self.purpose, self.hold_length = sample_rate, purpose, hold_length
@@ -70,8 +77,7 @@ class Network(keras.Model):
         return keras.KerasTensor(signal.shape, self.compute_dtype)
 
     def get_config(self):
-        about = ("sample_rate", "purpose", "hold_length")
-        return super().get_config() | {name: getattr(self, name) for name in about}
+        return super().get_config() | {name: getattr(self, name) for name in ABOUT}
 
 
 def as_network(model):
@@ -83,6 +89,8 @@ def as_network(model):
     if isinstance(model, Network):
         return model
     checks.require(hasattr(model, "inputs"), "model must be a functional Keras model", repr(model))
+    one = len(model.inputs) == len(model.outputs) == 1
+    checks.require(one, "model must have one input and one output", repr(model))
     return Network(model.inputs[0], model.outputs[0], name=model.name)
 
 
@@ -91,9 +99,15 @@ def copy(model, **about):
 
     Args:
         model: Network.
-        about: `name`, `sample_rate` or `purpose` of the copy, where they change.
+        about: `name`, `sample_rate`, `purpose` or `hold_length` of the copy, where they change.
+
+    Raises:
+        ValueError: if there is something else in `about`.
     """
-    twin = Network.from_config(model.get_config() | about)
+    config = model.get_config()
+    others = sorted(set(about) - {"name", *ABOUT})
+    checks.require(not others, f"about must be name, {', '.join(ABOUT)}", ", ".join(others))
+    twin = Network.from_config(config | about)
     twin.set_weights(model.get_weights())
     return twin
 
@@ -118,8 +132,10 @@ def save(model, path, *, tried=False):
         tried: whether this network is known to be one that can be read back, which takes time.
 
     Raises:
-        ValueError: if it could not be read back, as with a layer that Keras does not know.
+        ValueError: if it could not be read back, as with a layer that Keras does not know, or
+            `path` cannot be written.
     """
+    checks.require(Path(path).suffix == ".keras", "path must end in .keras", repr(str(path)))
     path = Path(path)
     beside = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.partial.keras")
     try:
@@ -127,14 +143,35 @@ def save(model, path, *, tried=False):
             model.save(beside)
         if not tried:
             keras.saving.load_model(beside, compile=False)
+        os.replace(beside, path)
+    except OSError as error:
+        rule = "path must be a place that can be written"
+        raise ValueError(f"{rule}, got {str(path)!r}: {error.strerror}") from error
     except (TypeError, ValueError, NotImplementedError) as error:
         raise ValueError(
             f"model must be one that can be read back, got {model.name!r}: {_reason(error)}"
         ) from error
-    else:
-        os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _plain():
+    """Keras' own defaults, whatever its user has set: networks are what they were trained as."""
+    config = keras.config
+    pairs = (
+        (config.dtype_policy, config.set_dtype_policy, "float32"),
+        (config.floatx, config.set_floatx, "float32"),
+        (config.image_data_format, config.set_image_data_format, "channels_last"),
+    )
+    kept = [get() for get, _, _ in pairs]
+    try:
+        for _, put, plain in pairs:
+            put(plain)
+        yield
+    finally:
+        for (_, put, _), value in zip(pairs, kept, strict=True):
+            put(value)
 
 
 def load(path):
@@ -155,7 +192,8 @@ def load(path):
     zipped = os.path.isfile(path) and zipfile.is_zipfile(path)  # older formats can hold code
     checks.require(zipped, "network must be a .keras file", f"{path!r}, which {what}")
     try:
-        return as_network(keras.saving.load_model(path, compile=False, safe_mode=True))
+        with _plain():
+            return as_network(keras.saving.load_model(path, compile=False, safe_mode=True))
     except Exception as error:  # Keras raises whatever it runs into
         rule = "network must be one that can be loaded"
         raise ValueError(f"{rule}, got {path!r}: {_reason(error)}") from error
@@ -446,6 +484,7 @@ def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, name="mi
     return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
 
 
+LAST = {"data_format": "channels_last"}  # whatever Keras' user has set
 EXACT = {"dtype": "float32"}  # what the signal itself goes through, if the rest is bfloat16
 
 
@@ -557,7 +596,7 @@ class Surprise(_Spectral):
         kernel = np.float32(np.hanning(11)[1:-1, None, None])
         rows = ops.pad(power, [[0, 0], [0, 0], [4, 4]], mode="reflect")
         rows = ops.reshape(rows, (-1, bins + 8, 1))
-        power = ops.reshape(ops.conv(rows, kernel), ops.shape(power))
+        power = ops.reshape(ops.conv(rows, kernel, **LAST), ops.shape(power))
         # The floor keeps the filter short: frequencies that hold next to nothing tell little.
         power += 1e-3 * ops.mean(power, axis=-1, keepdims=True) + 1e-12
         twice = np.float32([1, *[2] * (bins - 2), 1]) / (2 * bins - 2)  # bins of both halves
@@ -640,7 +679,7 @@ class SpectralShares(_Spectral):
         kept = (real**2 + imaginary**2)[..., : self.bins]
         power = sum(part**2 for part in self._spectra(estimate))
         mean = ops.pad(ops.mean(power, axis=-1, keepdims=True), [[0, 0], [2, 2], [0, 0]])
-        mean = ops.average_pool(mean, 5, strides=1) + 1e-12
+        mean = ops.average_pool(mean, 5, strides=1, **LAST) + 1e-12
         seen = ops.concatenate([kept[..., None], ops.take(power, folded, axis=-1)], axis=-1)
         seen = ops.log(seen / mean[..., None] + 1e-7) / 4
         place = np.linspace(-1, 1, self.bins, dtype=np.float32)[:, None]
@@ -649,6 +688,8 @@ class SpectralShares(_Spectral):
         x = ops.pad(x, [[0, 0], [0, 0], [0, spare], [0, 0]])
         frames = (samples[0], -1, self.positions)
         x = self.first(ops.reshape(x, (*frames, self.together * x.shape[-1])))
+        # Changes nothing; TensorFlow complains where a convolution with a bias is read twice.
+        x = ops.leaky_relu(x, 1.0)
         for one, other, narrow, wide in self.blocks:
             x += other(_leaky(one(_leaky(x))))
             x += wide(ops.relu(narrow(x)))

@@ -5,7 +5,9 @@ that it needs from its arguments, so that no cell of a notebook can break it.
 """
 
 import inspect
+from contextlib import suppress
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import ipywidgets
@@ -18,6 +20,7 @@ import recon
 from recon import (
     audio,
     baselines,
+    checks,
     corruptors,
     datasets,
     limits,
@@ -32,6 +35,7 @@ NOISE, HOLD = (  # the experiments, as the networks that ship know them
     {key: value for key, value in pipeline.__kwdefaults__.items() if key != "seed"}
     for pipeline in (datasets.noise_reduction, datasets.inverse_quantization)
 )
+MOST = 100  # recordings to choose from
 SAMPLE_RATE = 8000  # of an experiment, to listen to for a second
 _load = cache(recon.load)
 
@@ -204,11 +208,18 @@ def _show(clean, panels, steps=0):
 
 
 def recordings():
-    """Paths of the recordings to play with: those that ship, or in the folder that is named."""
-    paths = sorted(
-        settings.recordings().rglob("*"), reverse=True
-    )  # of those that ship, voices first
-    return [str(path) for path in paths if path.is_file()]
+    """Paths of recordings to play with: those that ship, or the first in the folder that is named,
+    without what is no recording."""
+    paths = sorted(settings.recordings().rglob("*"), reverse=True)  # voices first, as they ship
+    usable = list(islice(filter(_usable, paths), MOST))
+    checks.require(usable, "RECON_RECORDINGS must hold a recording", f"{len(paths)} other files")
+    return [str(path) for path in usable]
+
+
+def _usable(path):
+    with suppress(ValueError), audio.reading(path):
+        return True
+    return False
 
 
 def noisy_recording(name=None, stddev=0.02, impulse_rate=0.002, impulse_amplitude=0.5):
@@ -248,7 +259,7 @@ def _recording(name, damage, network):
         clean = file.read(dtype="float32", always_2d=True).mean(axis=1)
     clean /= np.abs(clean).max() or 1.0
     corrupted = np.asarray(damage(clean[None], (0, 0)))[0]
-    restored = recon.restore(corrupted, sample_rate, network=_load(network))
+    restored = recon.restore(corrupted, sample_rate, network=_load(network), resample=True)
     found = _scores(clean, corrupted, restored)
     sounds = {
         f"corrupted: {found['snr_db']:z.1f} dB SNR": corrupted,

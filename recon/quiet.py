@@ -2,18 +2,38 @@
 
 import os
 import sys
+import threading
 from contextlib import contextmanager
+
+_lock, _inside, _kept = threading.Lock(), 0, None  # of all threads: they share the standard error
 
 
 @contextmanager
 def silence():
     """Keep off the standard error what a library written in C says there."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    global _inside, _kept
+    with _lock:
+        _inside += 1
+        if _inside == 1:
+            _kept = _hidden()
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        with _lock:
+            _inside -= 1
+            if not _inside and _kept is not None:
+                os.dup2(_kept, 2)
+                os.close(_kept)
+
+
+def _hidden():
+    """A copy of the standard error, which leads nowhere from now on; None where there is none."""
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (AttributeError, OSError, ValueError):
+        return None
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    return kept

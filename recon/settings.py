@@ -2,24 +2,29 @@
 
 RECON_PROFILE     full (default) or quick: the same code with smaller numbers
 RECON_RECORDINGS  a folder of recordings; unset, those that ship
-RECON_STRICT      1 makes an error of a claim that does not hold, as the tests do
+RECON_STRICT      1 makes an error of a claim that does not hold, as the tests do; 0 does not
 KERAS_DISTRIBUTION_NUM_PROCESSES and others, Keras' own, name the machines that train together
 """
 
 import os
+import sys
+from itertools import islice
 from pathlib import Path
 
 from recon import checks
 
 PROFILES = ("full", "quick")
+NAMES = ("RECON_PROFILE", "RECON_RECORDINGS", "RECON_STRICT")
 
 
 def profile():
     """The profile to run, "full" or "quick".
 
     Raises:
-        ValueError: if RECON_PROFILE is anything else.
+        ValueError: if RECON_PROFILE is anything else, or a name begins like these and is none.
     """
+    unknown = sorted(name for name in os.environ if name.startswith("RECON_") and name not in NAMES)
+    checks.require(not unknown, f"environment must name {', '.join(NAMES)}", ", ".join(unknown))
     value = os.environ.get("RECON_PROFILE", PROFILES[0])
     checks.require(
         value in PROFILES, f"RECON_PROFILE must be one of {', '.join(PROFILES)}", repr(value)
@@ -35,6 +40,12 @@ def cluster():
 def choose(*, full, quick):
     """`full` or `quick`, whichever the profile asks for: numbers change, code paths never do."""
     return {"full": full, "quick": quick}[profile()]
+
+
+def say(line):
+    """Print a line, in signs that the standard output can show: a name may hold any."""
+    code = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(line.encode(code, "backslashreplace").decode(code), flush=True)
 
 
 def bar(share, stream):
@@ -56,20 +67,23 @@ def recordings():
     """The folder that RECON_RECORDINGS names, or that of the recordings that ship; a Path.
 
     Raises:
-        ValueError: if the folder is missing, not a folder, or holds no file.
+        ValueError: if the folder is missing, not a folder, or holds fewer than three files.
     """
     name = os.environ.get("RECON_RECORDINGS")
     if not name:
         return Path(__file__).parent / "recordings"
     folder = Path(name).expanduser()
-    usable = folder.is_dir() and any(path.is_file() for path in folder.rglob("*"))
+    files = filter(Path.is_file, folder.rglob("*") if folder.is_dir() else ())
     looked = f"{name!r}, looked for in {str(folder.absolute())!r}"
-    checks.require(usable, "RECON_RECORDINGS must name a folder with recordings", looked)
+    rule = "RECON_RECORDINGS must name a folder with three recordings or more"
+    checks.require(len(list(islice(files, 3))) == 3, rule, looked)
     return folder
 
 
 def claim(text, holds):
     """Say whether a result is as the text claims; under RECON_STRICT=1 it is an error if not."""
+    strict = os.environ.get("RECON_STRICT", "0")
+    checks.require(strict in ("0", "1"), "RECON_STRICT must be 0 or 1", repr(strict))
     print("holds:" if holds else "DOES NOT HOLD:", text)
-    if not holds and os.environ.get("RECON_STRICT") == "1":
+    if not holds and strict == "1":
         raise AssertionError(text)

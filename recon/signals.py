@@ -82,9 +82,10 @@ def sinusoid(cycles, amplitude, phase, n_samples):
     cycles, amplitude, phase = (
         tf.convert_to_tensor(value, tf.float32)[:, None] for value in (cycles, amplitude, phase)
     )
-    turns = cycles * tf.range(n_samples, dtype=tf.float32)  # times n_samples
+    exact = tf.float32 if n_samples <= 4096 else tf.float64  # for numbers up to n_samples^2 / 2
+    turns = tf.cast(cycles, exact) * tf.range(n_samples, dtype=exact)  # times n_samples
     turns -= n_samples * tf.floor(turns / n_samples)  # exact, and much faster than floormod
-    turns = turns / n_samples + (phase / (2 * pi) - 0.25)
+    turns = tf.cast(turns / n_samples, tf.float32) + (phase / (2 * pi) - 0.25)
     turns -= tf.round(turns)  # [batch, n_samples], in [-1/2, 1/2]; 0 is a crest
     return amplitude * tf.sin(pi / 2 - 2 * pi * tf.abs(turns))
 

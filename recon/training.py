@@ -13,6 +13,7 @@ import warnings
 import weakref
 import zipfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -98,8 +99,10 @@ def fit(
     best so far, the network is saved to `path`; the whole state goes beside it. An interrupted run
     that is started again, with a model made alike or with the same object, goes on from there and
     ends with the same weights. A finished run is found again by its network, data and settings: the
-    result is there at once, until the state beside `path` is deleted. A loss that is no longer
-    finite ends the training with the best network so far. One line shows all of it.
+    result is there at once, until the state beside `path` is deleted. Where nothing is found, the
+    training begins at the weights that the model has, so that what was trained can be trained on. A
+    loss that is no longer finite ends the training with the best network so far. One line shows all
+    of it.
 
     With JAX, all devices share the waveforms of each batch and end with the same weights, which are
     those of one device up to rounding (docs/machines.md). Every machine keeps the network; what a
@@ -124,19 +127,28 @@ def fit(
 
     Returns:
         dict: "parameters", "steps", "seconds" of training and validation, "best_step", "finished",
-        and the curves "step", "second", "loss", "validation_loss" and "validation_mse".
+        "stopped" by a callback, and the curves "step", "second", "loss", "validation_loss" and
+        "validation_mse".
 
     Raises:
         ValueError: if an argument is of no use, `path` cannot be written, or devices cannot share.
     """
-    path = Path(path)
-    if path.suffix != ".keras" or path.is_dir():
-        raise ValueError(f"path must be a file ending in .keras, got {str(path)!r}")
+    usable = isinstance(path, str | os.PathLike) and Path(path).suffix == ".keras"
+    usable = usable and not os.path.isdir(path)
+    checks.require(usable, "path must be a file ending in .keras", repr(path))
+    path, callbacks = Path(path), list(callbacks) if np.iterable(callbacks) else [callbacks]
+    ours = all(isinstance(callback, keras.callbacks.Callback) for callback in callbacks)
+    checks.require(ours, "callbacks must be keras.callbacks.Callback objects", repr(callbacks))
     built = isinstance(model, keras.Model) and model.built
     checks.require(built, "model must be a Keras model that is built", repr(model))
+    validation = _data(train, validation)
     steps = checks.number("steps", steps, low=1, whole=True)
     validations = checks.number("validations", validations, low=1, whole=True)
-    ema_momentum = checks.number("ema_momentum", ema_momentum, low=0, high=1)
+    ema_momentum = checks.number("ema_momentum", ema_momentum, low=0)
+    checks.require(ema_momentum < 1, "ema_momentum must be below 1", ema_momentum)
+    known = isinstance(jit_compile, bool | np.bool_) or jit_compile == "auto"
+    checks.require(known, 'jit_compile must be True, False or "auto"', repr(jit_compile))
+    jit_compile = jit_compile if jit_compile == "auto" else bool(jit_compile)
     if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         peak = checks.number("learning_rate", learning_rate, low=0)
         learning_rate = keras.optimizers.schedules.CosineDecay(
@@ -155,14 +167,15 @@ def fit(
     model.optimizer.build(model.trainable_variables)
     per_round = -(-steps // validations)
     run = _Run(path, model, steps, per_round)
-    rates = map(ops.convert_to_numpy, map(learning_rate, range(0, steps, per_round)))
+    places = sorted({round(place) for place in np.linspace(0, steps - 1, 100)})
+    rates = map(ops.convert_to_numpy, map(learning_rate, places))
     about = [steps, per_round, ema_momentum, jit_compile]
     about += [checks.number("learning_rate", rate, low=0) for rate in rates]
-    run.begin(_fingerprint(model, train, validation, about, loss))
+    run.begin(partial(_fingerprint, model, train, validation, about, loss))
     done = per_round * len(run.record["step"])
     average = [keras.callbacks.SwapEMAWeights()] if ema_momentum else []
     try:
-        if not run.record["finished"]:
+        if not (run.record["finished"] or (callbacks and run.record["stopped"])):
             with warnings.catch_warnings():  # the last round may be shorter than the others
                 warnings.filterwarnings("ignore", ".*ran out of data")
                 model.fit(
@@ -199,14 +212,38 @@ def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
     Returns:
         Two lists, of networks and of what `fit` returned.
     """
+    seeds = list(seeds) if np.iterable(seeds) else [seeds]
+    seeds = [checks.number("seeds", seed, low=0, high=2**32 - 1, whole=True) for seed in seeds]
+    alone = "{seed}" in str(path) or len(seeds) < 2
+    checks.require(alone, "path must hold {seed}, as there are several", repr(path))
     networks, records = [], []
     for seed in seeds:
         keras.utils.set_random_seed(seed)
         network = build()
-        file = str(path).format(seed=seed)
+        file = str(path).replace("{seed}", str(seed))
         records.append(fit(network, pipeline(seed=seed), validation, path=file, **options))
         networks.append(network)
     return networks, records
+
+
+def _data(train, validation):
+    """Data that a network can be trained and scored on; gives back the validation data."""
+    endless = isinstance(train, tf.data.Dataset)
+    endless = endless and train.cardinality() == tf.data.INFINITE_CARDINALITY
+    checks.require(endless, "train must be an endless tf.data.Dataset; see its repeat()", train)
+    spec, rule = train.element_spec, "must be (corrupted, clean), floats [batch, n_samples, 1]"
+    usable = isinstance(spec, tuple) and len(spec) == 2
+    for part in spec if usable else ():
+        usable &= isinstance(part, tf.TensorSpec) and part.dtype.is_floating
+        usable = usable and part.shape.is_compatible_with([None, None, 1])
+    usable = usable and spec[0].shape.is_compatible_with(spec[1].shape)
+    checks.require(usable, f"train {rule}", spec)
+    parts = validation if isinstance(validation, tuple | list) else ()
+    parts = tuple(checks.samples("validation", part, np.float32, empty=False) for part in parts)
+    usable = len(parts) == 2 and parts[0].shape == parts[1].shape and parts[0].ndim == 3
+    found = [part.shape for part in parts] or type(validation).__name__
+    checks.require(usable and parts[0].shape[2] == 1, f"validation {rule}", found)
+    return parts
 
 
 def _sharing(model, train, validation):
@@ -270,17 +307,23 @@ def _loss(loss):
 
 def _fingerprint(model, train, validation, about, loss):
     """Names a run by all that decides its outcome: network, first weights, settings, validation
-    data, the first batch, and what the network makes of that batch and the loss of its errors,
-    were they smaller or larger."""
-    corrupted, clean = map(ops.convert_to_tensor, next(train.take(1).as_numpy_iterator()))
-    errors = model(corrupted) - clean
+    data, the first batches, and what the network makes of one and the loss of its errors, were
+    they smaller or larger."""
+    batches = list(train.take(SEEN).as_numpy_iterator())
+    corrupted, clean = (ops.cast(part, "float32") for part in batches[0])
+    estimate = model(corrupted)
+    alike = getattr(estimate, "shape", None) == clean.shape
+    found = getattr(estimate, "shape", type(estimate).__name__)
+    checks.require(alike, f"model must give {tuple(clean.shape)} as the data do", found)
+    errors = ops.cast(estimate, "float32") - clean
     for scale in (0.01, 1.0, 100.0):
         losses = np.asarray(loss(clean, clean + scale * errors))
         checks.require(losses.dtype.kind == "f", "loss must give a number or several", losses)
         about = [*about, f"{np.mean(losses):.4g}"]
     with models.uncompiled(model):
         network = re.sub(r'_\d+"', '"', model.to_json())  # a name tells how many were made before
-    return _digest([corrupted, clean, *validation, *_values(model)], network + json.dumps(about))
+    data = [part for batch in [*batches, validation] for part in batch]
+    return _digest([*data, *_values(model)], network + json.dumps(about))
 
 
 def _found(path):
@@ -300,7 +343,9 @@ def _found(path):
     return io.BytesIO(content)
 
 
-STARTED_AS = weakref.WeakKeyDictionary()  # model -> (digest when a run left it, first values)
+SEEN = 8  # batches by which the data of a run are known
+# model -> (digest when a run left it, the run's name, first values)
+STARTED_AS = weakref.WeakKeyDictionary()
 
 
 class _Run(keras.callbacks.Callback):
@@ -311,17 +356,26 @@ class _Run(keras.callbacks.Callback):
         self.path, self.steps, self.per_round = path, steps, per_round
         curves = ("step", "second", "loss", "validation_loss", "validation_mse")
         self.record = {"parameters": model.count_params(), "steps": steps, "seconds": 0.0}
-        self.record |= {"best_step": 0, "finished": False} | {curve: [] for curve in curves}
-        self.display = None
+        self.record |= {"best_step": 0, "finished": False, "stopped": False}
+        self.record |= {curve: [] for curve in curves}
+        self.display = self.started = None
         self.set_model(model)
-        left, first = STARTED_AS.get(model, (None, None))
-        self.first = first if left == _digest(_values(model)) else _values(model)
-        _assign(model.variables, self.first)
-        self.best = model.get_weights()
 
     def begin(self, fingerprint):
-        """Go on from what an earlier run like this one left, finished or not, if it can be read."""
-        self.state = self.path.with_name(f"{self.path.name}.{fingerprint[:12]}.state")
+        """Go on from what an earlier run like this one left, finished or not, if it can be read.
+
+        A model that a run has left may begin that run once more, or another one.
+        """
+        now = _values(self.model)
+        left, name, self.first = STARTED_AS.get(self.model, (None, None, now))
+        if left == _digest(now):
+            _assign(self.model.variables, self.first)
+            self._named(fingerprint())
+        if left != _digest(now) or not (self.name == name or self.state.exists()):
+            self.first = now
+            _assign(self.model.variables, now)
+            self._named(fingerprint())
+        self.best = self.model.get_weights()
         variables = self._variables()
         try:
             with np.load(_found(self.state), allow_pickle=False) as saved:
@@ -338,6 +392,9 @@ class _Run(keras.callbacks.Callback):
         if self.record["finished"]:
             self._show("found finished")
 
+    def _named(self, name):
+        self.name, self.state = name, self.path.with_name(f"{self.path.name}.{name[:12]}.state")
+
     def _keep(self):
         """Write the whole state, which appears under its name only when it is complete."""
         values = [*map(ops.convert_to_numpy, self._variables()), *self.best]
@@ -348,9 +405,9 @@ class _Run(keras.callbacks.Callback):
             with open(beside, "wb") as file:
                 np.savez(file, record=json.dumps(self.record), **state)
             os.replace(beside, self.state)
-        except OSError as error:
-            rule = "path must be a place that can be written"
-            raise ValueError(f"{rule}, got {str(self.path)!r}: {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            found = f"{str(self.path)!r}: {getattr(error, 'strerror', error)}"
+            raise ValueError(f"path must be a place that can be written, got {found}") from None
         finally:
             if beside.exists():  # unlink has its own error where the folder is none
                 beside.unlink()
@@ -368,7 +425,7 @@ class _Run(keras.callbacks.Callback):
         record, step = self.record, min((epoch + 1) * self.per_round, self.steps)
         record["seconds"] = time.perf_counter() - self.started
         if not np.isfinite([logs["loss"], logs["val_loss"]]).all():
-            self.model.stop_training = True
+            self.model.stop_training = record["finished"] = True
             self._show(f"stopped: the loss is no longer finite after {step:,} steps")
             return
         record["step"].append(step)
@@ -385,13 +442,14 @@ class _Run(keras.callbacks.Callback):
         """Put the best network in its places, and note that it is there to be found again."""
         self.model.set_weights(self.best)
         models.save(self.model, self.path, tried=True)
-        if not self.record["finished"]:
-            self.record["finished"] = True
+        if self.started is not None:
+            self.record["finished"] |= self.record["step"][-1:] == [self.steps]
+            self.record["stopped"] = not self.record["finished"]
             self._keep()
 
     def leave(self):
         """Remember what the model object began as, for the next call with it."""
-        STARTED_AS[self.model] = _digest(_values(self.model)), self.first
+        STARTED_AS[self.model] = _digest(_values(self.model)), self.name, self.first
 
     def _variables(self):
         """Everything that training changes: weights, seeds, optimizer moments, step counter."""
@@ -405,7 +463,7 @@ class _Run(keras.callbacks.Callback):
             f"{done:,} of {self.steps:,} steps, {self.record['seconds']:.0f} s, {news}"
         )
         if get_ipython() is None:
-            print(line, flush=True)
+            settings.say(line)
         elif self.display is None:
             self.display = display({"text/plain": line}, raw=True, display_id=True)
         else:

@@ -179,7 +179,6 @@ def main(folder, name, steps=None):
     records = []
     for number, (most, learning_rate, floor, rates) in enumerate(network["stages"], 1):
         train, validation = pipelines(Path(folder), network["n_samples"], rates, **network["data"])
-        model = models.copy(model)  # `fit` would begin anew with the object that it knows
         record = training.fit(
             model,
             train,

@@ -198,7 +198,7 @@ def test_an_estimator_has_a_models_call_shape_and_needs_the_described_frames(nam
     np.testing.assert_array_equal(noisy, NOISY[:, :64])
     np.testing.assert_allclose(ESTIMATORS[name](noisy[1:2]), estimate[1:2], atol=1e-6)
     for wrong in (NOISY, noisy[..., 0], np.zeros((2, 64, 2))):
-        with pytest.raises(ValueError, match="^frames .*64"):
+        with pytest.raises(ValueError, match="^(frames|waveforms) must be "):
             ESTIMATORS[name](wrong)
 
 
@@ -208,3 +208,32 @@ def test_of_a_range_of_hold_lengths_the_posterior_mean_finds_the_one_of_each_wav
     stepped = wave[n // lengths[:, None] * lengths[:, None], None]
     found = baselines.posterior_mean(stepped, **WAVES, hold_length=(3, 6))
     np.testing.assert_allclose(found[..., 0], np.tile(wave, (4, 1)), atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["median of {}", "moving average of {}", "Wiener of {}"])
+def test_integers_are_restored_as_numbers_and_stereo_is_refused(name):
+    methods = {"median of {}": baselines.median, "moving average of {}": baselines.moving_average}
+    method = methods.get(name, baselines.wiener)
+    whole = np.array([0, 3, 0, 0, 3, 0])[None, :, None]
+    np.testing.assert_allclose(method(whole), method(whole.astype(float)))
+    with pytest.raises(ValueError, match="^waveforms must be "):
+        method(np.zeros((2, 50, 2)))
+    with pytest.raises(ValueError, match="^waveforms must be "):
+        method(np.zeros(50))
+
+
+def test_windows_fit_into_the_frame():
+    noisy = np.random.default_rng(0).normal(size=(4, 9, 1))
+    for method in baselines.denoisers(noisy, noisy).values():
+        assert method(noisy).shape == noisy.shape
+    assert list(baselines.denoisers(noisy[:, :2], noisy[:, :2])) == [
+        "untouched input", "largest FFT bin",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("hold_length", [0, 2.5, -2, "4"])
+def test_a_hold_that_is_none_is_refused(hold_length):
+    for build in (baselines.interpolators, partial(baselines.best_linear, [np.ones(50)])):
+        with pytest.raises(ValueError, match="^hold_length must be "):
+            build(hold_length)
+    assert baselines.interpolators(4.0).keys() == baselines.interpolators(4).keys()

@@ -86,3 +86,25 @@ def test_what_is_no_signal_is_said(wrong):
         checks.samples("x", wrong)
     with pytest.raises(ValueError, match="^x must be .*samples"):
         checks.samples("x", [], empty=False)
+
+
+@pytest.mark.parametrize("bounds", [{1: 2, 3: 4}, {1, 2}, b"ab"])
+def test_what_has_no_order_is_no_range(bounds):
+    with pytest.raises(ValueError, match="^x must be a pair"):
+        checks.pair("x", bounds)
+
+
+def test_values_that_are_masked_are_refused():
+    whole = np.ma.masked_array([1.0, 2.0], mask=[False, False])
+    assert checks.samples("x", whole).tolist() == [1, 2]
+    with pytest.raises(ValueError, match="^x must have no masked values"):
+        checks.samples("x", np.ma.masked_array([1.0, 2.0], mask=[False, True]))
+
+
+def test_what_does_not_want_to_be_an_array_is_refused():
+    class Tensor:
+        def __array__(self, *_, **__):
+            raise RuntimeError("call\ndetach")
+
+    with pytest.raises(ValueError, match="^x must be real numbers"):
+        checks.samples("x", Tensor())

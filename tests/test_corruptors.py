@@ -207,3 +207,9 @@ def test_logarithmic_noise_levels_cover_each_decade_alike():
 def test_wrong_arguments_are_named(name, call):
     with pytest.raises(ValueError, match=f"^{name} must "):
         call()
+
+
+@pytest.mark.parametrize("shares", [{}, {"a": -1}, {"a": 0, "b": 1}, {"a": np.nan}, {"a": "b"}])
+def test_shares_that_are_none_are_refused(shares):
+    with pytest.raises(ValueError, match="^shares must be "):
+        corruptors.either(shares)

@@ -212,3 +212,16 @@ def test_weights_that_are_none_are_named(weights):
 def test_a_batch_has_its_size_before_it_is_drawn(batch_size):
     pipeline = datasets.noise_reduction(batch_size, seed=1)
     assert [spec.shape for spec in pipeline.element_spec] == [(batch_size, 256, 1)] * 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda clean, seed: clean[:, :4],
+        lambda clean, seed: clean[..., None],
+        lambda clean, seed: tf.cast(clean, tf.float64),
+    ],
+)
+def test_damage_that_changes_the_form_is_refused(damage):
+    with pytest.raises(ValueError, match=r"^damage must give float32 \(256, 8\) as it is given"):
+        datasets.crops(TONES, 4, seed=1, n_samples=8, damage=damage)

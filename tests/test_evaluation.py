@@ -140,3 +140,9 @@ def test_seeds_are_one_row_with_mean_and_spread():
 def test_groups_are_averaged_in_the_order_of_their_labels():
     values, groups = np.array([5.0, 1.0, 3.0, 7.0]), np.array([2, 0, 0, 1])
     np.testing.assert_array_equal(evaluation.group_means(values, groups), [2.0, 7.0, 5.0])
+
+
+def test_where_the_limit_is_nothing_the_distance_is_infinite():
+    clean = np.ones((3, 8, 1))
+    score = evaluation.score({"off": lambda x: x + 0.1}, clean, clean, limit=0.0)["off"]
+    assert score["to_limit_db"] == np.inf

@@ -255,3 +255,19 @@ def test_keras_models_run_compiled_for_few_lengths_where_each_is_compiled_anew()
     assert_equal(framing.restore(Compiled(), SIGNAL, chunk_length=3), MODELS["unet"], SIGNAL)
     assert len(lengths) > 300
     assert len(set(lengths)) < 10
+
+
+@pytest.mark.parametrize("method", [framing.frame_by_frame, framing.overlap_add])
+@pytest.mark.parametrize("wrong", [np.zeros((640, 2)), [np.nan] * 9, [1j] * 9])
+def test_what_is_no_signal_is_refused_by_the_methods_that_are_not_exact(method, wrong):
+    with pytest.raises(ValueError, match="^signal must be "):
+        method(lambda x: x, wrong, frame_length=64)
+
+
+def test_an_answer_of_another_length_is_refused():
+    class Shorter:
+        receptive_field = (0, 0, 1)
+        __call__ = staticmethod(lambda x: x[:, 1:])
+
+    with pytest.raises(ValueError, match=r"^model must give \(1, 1000, 1\) as it is given"):
+        framing.restore(Shorter(), SIGNAL, chunk_length=10_000)

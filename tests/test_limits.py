@@ -244,6 +244,16 @@ def test_between_a_known_phase_and_none_an_oracle_tells_it():
     assert noise_bound(phase=partial) == noise_bound(phase=(0, 0)) < 0.51 * noise_bound()
 
 
+@pytest.mark.parametrize("width", [6.28, 6.2832, 4 * np.pi, 6 * np.pi])
+def test_whole_turns_of_the_phase_are_a_circle(width):
+    for low in (0.0, -np.pi):
+        phase = (low, low + width)
+        assert noise_bound(phase=phase) == noise_bound()
+        np.testing.assert_allclose(hold_bound(phase=phase), hold_bound(phase=CIRCLE), rtol=1e-9)
+    assert not limits.is_circle((0, 6.2))
+    assert not limits.is_circle((0, 0))
+
+
 def test_a_known_phase_leaves_one_amplitude_to_estimate():
     small = {"n_samples": 50, "cycles": (1, 9), "phase": (0.3, 0.3), "stddev": (0.1, 0.1)}
     assert noise_bound(**small, amplitude=(1, 1000)) == pytest.approx(0.1**2 / 50, rel=1e-3)

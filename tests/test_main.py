@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shlex
 import signal
@@ -21,6 +22,7 @@ from keras import layers
 import recon
 from recon import __main__ as command
 from recon import audio, models
+from recon.quiet import silence
 
 ROOT = Path(__file__).resolve().parent.parent
 CUT = ["wav", "wavex", "rf64", "flac", "ogg", "mp3", "aiff", "w64", "caf", "au", "svx"]
@@ -197,9 +199,47 @@ def test_markers_that_are_lost_are_mentioned(capsys):
     content = wav(data=b"ab" * 500) + b"cue " + struct.pack("<I", len(cue)) + cue
     Path("cued.wav").write_bytes(content[:4] + struct.pack("<I", len(content) - 8) + content[8:])
     assert run("model.keras", "cued.wav", "out.wav") == 0
-    assert "its markers are not kept" in capsys.readouterr().out
+    assert capsys.readouterr().out == "out.wav: 0.1 s restored; not kept: cue\n"
     assert run("model.keras", "in.wav", "out2.wav") == 0
-    assert "markers" not in capsys.readouterr().out
+    assert "not kept" not in capsys.readouterr().out
+
+
+def test_what_broadcasters_and_samplers_note_is_mentioned_where_it_is_lost(capsys):
+    content = wav(data=b"ab" * 500)
+    for name, size in ((b"bext", 602), (b"iXML", 48), (b"smpl", 36)):
+        content += name + struct.pack("<I", size) + bytes(size)
+    Path("noted.wav").write_bytes(content[:4] + struct.pack("<I", len(content) - 8) + content[8:])
+    assert run("model.keras", "noted.wav", "out.wav") == 0
+    assert "not kept: bext, iXML, smpl\n" in capsys.readouterr().out
+
+
+def test_which_loudspeaker_a_channel_is_for_is_mentioned_where_it_is_lost(capsys):
+    soundfile.write("around.wav", noise(500, 6), 8_000, format="WAVEX")
+    content = bytearray(Path("around.wav").read_bytes())
+    at = content.find(b"fmt ") + 8 + 20
+    content[at : at + 4] = struct.pack("<I", 0x60F)
+    Path("around.wav").write_bytes(content)
+    assert run("model.keras", "around.wav", "out.wav") == 0
+    assert "not kept: Channel Mask : 0x60F\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("format", ["w64", "au", "aiff"])
+def test_tags_that_a_format_does_not_hold_are_mentioned(format, capsys):
+    with soundfile.SoundFile("tagged.wav", "w", 8_000, 1) as file:
+        file.title, file.genre = "Song", "Blues"
+        file.write(noise(1_000))
+    assert run("model.keras", "tagged.wav", f"out.{format}") == 0
+    lost = "genre" if format == "aiff" else "genre, title"
+    assert capsys.readouterr().out == f"out.{format}: 0.1 s restored; not kept: {lost}\n"
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "mp3"])
+def test_an_empty_tag_stops_nothing(format):
+    with soundfile.SoundFile("tagged.mp3", "w", 8_000, 1) as file:
+        file.title = "Song"  # and an empty one for all that the format has room for
+        file.write(noise(1_000))
+    assert run("model.keras", "tagged.mp3", f"out.{format}") == 0
+    assert run("model.keras", f"out.{format}", f"again.{format}") == 0
 
 
 def test_more_than_a_wav_file_holds_becomes_rf64_and_is_known_beforehand(monkeypatch, capsys):
@@ -367,10 +407,100 @@ def test_the_byte_that_makes_an_aiff_file_even_is_no_sample(subtype, channels):
     np.testing.assert_allclose(found, expected, atol=0.02)
 
 
-def test_a_format_that_adds_samples_is_refused(capsys):
-    says = "output must hold 501 samples, got 510 of PCM_24 in PAF"
-    soundfile.write("in.wav", noise(501), 8_000, subtype="PCM_24")
-    assert_refused(capsys, output="out.paf", says=says)
+@pytest.mark.parametrize(
+    ("output", "rate", "kind"), [("out.paf", 8_000, "PCM_16"), ("out.caf", 8_000, "PCM_24")]
+)
+def test_a_format_that_does_not_give_back_the_samples_gets_others(output, rate, kind, capsys):
+    """PAF of 24 bits adds samples; the test below has ALAC of 24 bits, which changes them."""
+    soundfile.write("in.wav", noise(501), rate, subtype="PCM_24")
+    assert run("model.keras", "in.wav", output) == 0
+    assert soundfile.info(output).subtype == kind
+    assert soundfile.info(output).frames == 501
+
+
+def test_alac_of_24_bits_is_not_written():
+    """libsndfile's encoder garbles the last samples."""
+    soundfile.write("in.caf", noise(4_116, 2), 8_000, subtype="ALAC_24")
+    assert run("model.keras", "in.caf", "out.caf") == 0
+    assert soundfile.info("out.caf").subtype == "PCM_16"
+
+
+@pytest.mark.parametrize(
+    ("output", "rate"), [("o.xi", 8_000), ("o.htk", 44_100), ("o.wve", 11_025)]
+)
+def test_a_format_that_changes_the_rate_is_refused(output, rate, capsys):
+    network("model.keras", sample_rate=rate)
+    soundfile.write("in.wav", noise(501), rate)
+    assert_refused(capsys, output=output, says="output must be of a format that holds 1 channel of")
+
+
+@pytest.mark.parametrize(("output", "channels"), [("out.mp3", 3), ("out.flac", 9), ("out.htk", 2)])
+def test_more_channels_than_a_format_has_are_named(output, channels, capsys):
+    soundfile.write("in.wav", noise(501, channels), 8_000)
+    says = f"output must be of a format that holds {channels} channels of"
+    assert_refused(capsys, output=output, says=says)
+
+
+def test_opus_by_name_is_opus():
+    assert run("model.keras", "in.wav", "out.opus") == 0
+    assert soundfile.info("out.opus").subtype == "OPUS"
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_all_is_read_of_an_mp3_that_does_not_say_its_length(mode):
+    """Half loud, half silent: a guess from its first bytes is wrong."""
+    sound = np.concatenate([noise(40_000), np.zeros((80_000, 1))])
+    with soundfile.SoundFile(
+        "said.mp3", "w", 8_000, 1, bitrate_mode=mode, compression_level=0.5
+    ) as file:
+        file.write(sound)
+    content = Path("said.mp3").read_bytes()
+    place = max(content.find(b"Xing"), content.find(b"Info"))
+    frame = content.rfind(b"\xff", 0, place)  # the frame that says it, up to the next one
+    content = content[content.find(content[frame : frame + 2], place) :]
+    Path("in.mp3").write_bytes(content)
+    assert run("model.keras", "in.mp3", "out.wav") == 0
+    assert 120_000 <= soundfile.info("out.wav").frames < 123_000
+    assert run("model.keras", "in.mp3", "part.wav", "--partial") == 0
+    assert soundfile.info("part.wav").frames == soundfile.info("out.wav").frames
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("two", "holds several recordings"),
+        ("bit", "is damaged"),
+        ("page", "is damaged"),
+        ("end", "was cut short"),
+        ("tail", "was cut short"),
+    ],
+)
+def test_an_ogg_file_that_is_not_one_whole_recording_is_refused(subtype, fault, says, capsys):
+    soundfile.write("in.ogg", noise(80_000), 8_000, subtype=subtype)
+    content = bytearray(Path("in.ogg").read_bytes())
+    pages = [m.start() for m in re.finditer(b"OggS", bytes(content))]
+    if fault == "two":
+        content = content * 2
+    elif fault == "bit":
+        content[pages[3] + 100] ^= 4
+    elif fault == "page":
+        del content[pages[3] : pages[4]]
+    elif fault == "end":
+        del content[pages[-1] :]
+    else:
+        del content[-10:]
+    Path("in.ogg").write_bytes(content)
+    says = f"input must be complete, or partial=True, got 'in.ogg', which {says}"
+    assert_refused(capsys, "model.keras", "in.ogg", "out.wav", says=says)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_24_bits_in_4_bytes_are_not_taken_for_noise(channels, capsys):
+    content = bytearray(wav(channels, bits=24, data=bytes(4_000)))
+    content[28:34] = struct.pack("<IH", 32_000 * channels, 4 * channels)
+    Path("odd.wav").write_bytes(content)
+    assert_refused(capsys, "model.keras", "odd.wav", "out.wav", says="input must agree with its he")
 
 
 @pytest.mark.parametrize(
@@ -385,6 +515,7 @@ def test_a_format_that_adds_samples_is_refused(capsys):
         (0, 2**32 - 1),
         (2**32 - 1, 2**32 - 1),
         (0x7FFFF000, 0x7FFFF024),  # SoX to a pipe
+        (0x7FFFEFFF, 0x7FFFF023),  # of frames of three bytes
         (0x80000000, 0x80000024),  # arecord to a pipe
     ],
 )
@@ -531,13 +662,13 @@ def test_an_interrupt_leaves_nothing_behind_and_the_old_output_as_it_was(monkeyp
 
     monkeypatch.setattr(command, "_progress", interrupt)
     assert run("model.keras", "in.wav", "out.wav", "--overwrite") == 130
-    assert capsys.readouterr().err == "recon: interrupted, nothing was written\n"
+    assert capsys.readouterr().err == "recon: interrupted, no unfinished file is left\n"
     assert sorted(p.name for p in Path().iterdir()) == ["in.wav", "model.keras", "out.wav"]
     assert Path("out.wav").read_bytes() == b"precious"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_from_outside_leaves_nothing_behind(number, request):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
@@ -551,7 +682,7 @@ def test_a_signal_from_outside_leaves_nothing_behind(number, request):
             time.sleep(0.01)
         process.send_signal(number)
         assert process.wait(60) == 128 + number
-        assert process.stderr.read() == "recon: interrupted, nothing was written\n"
+        assert process.stderr.read() == "recon: interrupted, no unfinished file is left\n"
     assert sorted(p.name for p in Path().iterdir()) == ["in.wav", "long.wav", "model.keras"]
 
 
@@ -579,6 +710,83 @@ def test_several_recordings_go_into_a_folder_in_one_process(capsys):
     for name in ("a.wav", "b.flac"):
         assert soundfile.info(f"all/{name}").frames == 3_000
     assert_refused(capsys, "model.keras", "a.wav", "b.flac", "out.wav", says="output must be a fol")
+
+
+def test_of_several_recordings_none_replaces_another(capsys):
+    for name in ("a", "b", "out"):
+        Path(name).mkdir()
+    for name in ("a/x.wav", "b/x.wav", "out/y.wav"):
+        soundfile.write(name, noise(3_000), 8_000)
+    says = "output must be a file of its own for each input, got 'out/"
+    for inputs in (("a/x.wav", "b/x.wav"), ("a/x.wav", "out/y.wav"), ("a/x.wav", "a/x.wav")):
+        assert_refused(capsys, "model.keras", *inputs, "out", "--overwrite", says=says)
+
+
+def test_of_several_recordings_a_bad_one_does_not_stop_the_rest(capsys):
+    Path("all").mkdir()
+    Path("bad.wav").write_bytes(b"nothing")
+    assert run("model.keras", "bad.wav", "in.wav", "all") == 1
+    out, err = capsys.readouterr()
+    assert out == "all/in.wav: 1.6 s restored\n"
+    assert err.startswith("recon: input must be a file to read, got 'bad.wav': ")
+    assert err.count("\n") == 1
+
+
+def test_what_appears_meanwhile_is_not_replaced(monkeypatch, capsys):
+    monkeypatch.setattr(command, "_progress", lambda share: Path("out.wav").write_bytes(b"theirs"))
+    assert run("model.keras", "in.wav", "out.wav") == 1
+    assert capsys.readouterr().err.startswith("recon: output must not exist, got 'out.wav'")
+    assert Path("out.wav").read_bytes() == b"theirs"
+    assert sorted(os.listdir()) == ["in.wav", "model.keras", "out.wav"]
+
+
+def test_a_name_that_no_file_can_have_is_refused(capsys):
+    assert_refused(capsys, output=f"{'x' * 300}.wav", says="output must be a file to write, got")
+
+
+@pytest.mark.slow
+def test_who_listens_may_go():
+    Path("all").mkdir()
+    soundfile.write("a.wav", noise(3_000), 8_000)
+    here, there = os.pipe()
+    os.close(here)  # nobody reads what is said
+    arguments = [sys.executable, "-m", "recon", "restore", "a.wav", "in.wav", "all"]
+    arguments += ["--network", "model.keras"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(arguments, env=environment, stdout=there, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert sorted(os.listdir("all")) == ["a.wav", "in.wav"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments", ["upsample --factor 2", "restore", "restore --network hold_4"]
+)
+def test_a_run_that_is_well_is_quiet(arguments):
+    """With TensorFlow as talkative as it comes."""
+    soundfile.write("held.wav", np.repeat(noise(3_000), 4, axis=0), 8_000)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    del environment["TF_CPP_MIN_LOG_LEVEL"]
+    command, *options = arguments.split()
+    line = [sys.executable, "-m", "recon", command, "held.wav", "out.wav", *options]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_a_standard_error_all_is_well(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run("model.keras", "in.wav", "out.wav") == 0
+
+
+def test_the_standard_error_comes_back_whoever_is_silent_last():
+    before = os.fstat(2)
+    one, other = silence(), silence()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert os.fstat(2).st_ino != before.st_ino
+    other.__exit__(None, None, None)
+    assert os.path.samestat(os.fstat(2), before)
 
 
 def test_recordings_are_upsampled_from_the_command_line(capsys):

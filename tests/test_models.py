@@ -11,6 +11,7 @@ import pytest
 from keras import layers, ops
 from tolerance import rounding
 
+import recon
 from recon import baselines, metrics, models
 
 BUILDERS = {
@@ -402,3 +403,49 @@ def test_models_need_no_backend_but_keras():
         for name in node.names
     }
     assert imported - sys.stdlib_module_names == {"keras", "numpy", "recon"}
+
+
+def test_what_a_network_says_of_itself_is_checked():
+    signal = keras.Input((None, 1))
+    x = layers.Conv1D(1, 3, padding="same")(signal)
+    for wrong in ("8000", [8_000], (48_000, 8_000), np.nan, 0):
+        with pytest.raises(ValueError, match="^sample_rate must be "):
+            models.Network(signal, x, sample_rate=wrong)
+    for wrong in ("4", 0, 2.5):
+        with pytest.raises(ValueError, match="^hold_length must be "):
+            models.Network(signal, x, hold_length=wrong)
+    network = models.Network(signal, x, sample_rate=8_000)
+    with pytest.raises(ValueError, match="^about must be .*, got rate$"):
+        models.copy(network, rate=3)
+    with pytest.raises(ValueError, match="^model must have one input and one output"):
+        models.as_network(keras.Model(signal, [x, x]))
+
+
+@pytest.mark.parametrize("path", ["nowhere/a.keras", "folder.keras", "a.h5", "a"])
+def test_a_network_is_saved_where_it_can_be_found_again_or_refused(tmp_path, path):
+    (tmp_path / "folder.keras").mkdir()
+    with pytest.raises(ValueError, match="^path must ") as error:
+        models.save(built("unet"), tmp_path / path)
+    assert "\n" not in str(error.value)
+    assert [file.name for file in tmp_path.iterdir()] == ["folder.keras"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["denoise", "hold_4", "noise_reduction"])
+def test_networks_that_ship_answer_alike_whatever_keras_is_set_to(name):
+    signal, set_to = waves(1, 4_000), keras.config
+    before = np.asarray(recon.load(name)(signal))
+    for put, other, usual in (
+        (set_to.set_dtype_policy, "mixed_bfloat16", "float32"),
+        (set_to.set_dtype_policy, "mixed_float16", "float32"),
+        (set_to.set_floatx, "float64", "float32"),
+        (set_to.set_image_data_format, "channels_first", "channels_last"),
+    ):
+        put(other)
+        try:
+            after = np.asarray(recon.load(name)(signal))
+            found = {set_to.dtype_policy().name, set_to.floatx(), set_to.image_data_format()}
+            assert other in found  # as its user set it
+        finally:
+            put(usual)
+        np.testing.assert_array_equal(after, before, err_msg=other)

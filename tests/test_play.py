@@ -166,6 +166,22 @@ def test_the_recordings_to_play_with_are_voices_first():
     assert len(play.recordings()) == 7
 
 
+def test_what_is_no_recording_is_not_played_with(monkeypatch, tmp_path, shown):
+    """As in LibriSpeech, whose transcripts come last; and at a rate that no network here has."""
+    for name in ("1.wav", "2.wav"):
+        soundfile.write(tmp_path / name, np.sin(np.arange(96_000) / 50) / 2, 96_000)
+    (tmp_path / "trans.txt").write_text("what was said")
+    monkeypatch.setenv("RECON_RECORDINGS", str(tmp_path))
+    assert play.recordings() == [str(tmp_path / name) for name in ("2.wav", "1.wav")]
+    assert np.isfinite(play.noisy_recording()["restored_snr_db"])
+    for name in ("1.wav", "2.wav"):
+        (tmp_path / name).write_text("nothing")
+    with pytest.raises(
+        ValueError, match="^RECON_RECORDINGS must hold a recording, got 3 other files"
+    ):
+        play.recordings()
+
+
 @pytest.mark.slow
 def test_figures_are_shown_after_sliders_as_before(monkeypatch, tmp_path):
     monkeypatch.delenv("MPLBACKEND", raising=False)

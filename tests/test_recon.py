@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import keras
@@ -93,6 +94,21 @@ def test_bad_input_is_named_in_one_line(network, wrong, says):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "mix", [np.float64(0.5), np.array(0.5), np.longdouble(0.5), Fraction(1, 2)]
+)
+def test_a_share_of_any_type_gives_float32(network, mix):
+    restored = recon.restore(NOISY, 8_000, network=network, mix=mix)
+    assert restored.dtype == np.float32
+    np.testing.assert_array_equal(restored, recon.restore(NOISY, 8_000, network=network, mix=0.5))
+
+
+@pytest.mark.parametrize("network", [3, None, b"denoise", ["denoise"]])
+def test_what_names_no_network_is_refused(network):
+    with pytest.raises(ValueError, match="^network must be a name or a path, got "):
+        recon.load(network)
+
+
 @pytest.fixture(scope="module")
 def restorer():
     """One for a hold of 3 that tells the knots from the rest: it takes a tenth off these."""
@@ -174,7 +190,7 @@ def test_other_factors_are_refused(factor):
 
 def test_a_file_is_upsampled_to_a_multiple_of_its_rate(tmp_path):
     soundfile.write(tmp_path / "in.wav", NOISY / 10, 8_000, subtype="FLOAT")
-    said = recon.upsample_file(tmp_path / "in.wav", tmp_path / "out.wav", factor=4)
+    said = recon.upsample_file(tmp_path / "in.wav", tmp_path / "out.wav", factor=4.0)
     assert said.endswith("out.wav: 0.4 s restored")
     about = soundfile.info(tmp_path / "out.wav")
     assert (about.samplerate, about.frames, about.channels) == (32_000, 12_000, 2)

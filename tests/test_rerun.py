@@ -38,7 +38,7 @@ def folder_of_anything(tmp_path):
     soundfile.write(folder / "silent.wav", np.zeros(2_000), 16_000)
     whole = (folder / "mono 0.wav").read_bytes()
     (folder / "corrupt.wav").write_bytes(whole[: len(whole) // 2])
-    (folder / "notes.txt").write_text("not audio")
+    (folder / "z notes.txt").write_text("not audio")  # the last name, of what is played with first
     return folder
 
 

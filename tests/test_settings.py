@@ -1,3 +1,4 @@
+import io
 from types import SimpleNamespace
 
 import pytest
@@ -23,16 +24,19 @@ def test_a_misspelt_profile_is_refused(monkeypatch, name):
 def test_recordings_are_a_folder_or_those_that_ship(monkeypatch, tmp_path):
     assert list(settings.recordings().glob("*.flac"))
     (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "a.wav").touch()
+    for name in "abc":
+        (tmp_path / "deep" / f"{name}.wav").touch()
     monkeypatch.setenv("RECON_RECORDINGS", str(tmp_path))
     assert settings.recordings() == tmp_path
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "file"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "two files", "file"])
 def test_an_unusable_recordings_folder_is_refused(monkeypatch, tmp_path, kind):
     folder = tmp_path / kind
-    if kind == "empty":
+    if kind in ("empty", "two files"):
         folder.mkdir()
+        for name in "ab" if kind == "two files" else "":
+            (folder / f"{name}.wav").touch()
     elif kind == "file":
         folder.touch()
     monkeypatch.setenv("RECON_RECORDINGS", str(folder))
@@ -52,7 +56,8 @@ def test_a_relative_folder_is_said_with_the_place_where_it_was_looked_for(monkey
 def test_an_empty_name_is_no_folder_and_a_tilde_is_home(monkeypatch, tmp_path):
     monkeypatch.setenv("RECON_RECORDINGS", "")
     assert list(settings.recordings().glob("*.flac"))
-    (tmp_path / "a.wav").touch()
+    for name in "abc":
+        (tmp_path / f"{name}.wav").touch()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("RECON_RECORDINGS", "~")
     assert settings.recordings() == tmp_path
@@ -74,3 +79,23 @@ def test_a_claim_stops_a_run_only_where_it_is_asked_to(monkeypatch, capsys):
     settings.claim("2 < 1", False)
     said = capsys.readouterr().out.splitlines()
     assert said == ["holds: 1 < 2", "DOES NOT HOLD: 2 < 1", "DOES NOT HOLD: 2 < 1"]
+
+
+def test_a_misspelt_setting_is_refused(monkeypatch):
+    monkeypatch.setenv("RECON_RECORDING", "folder")
+    with pytest.raises(ValueError, match="^environment must name RECON_.*, got RECON_RECORDING$"):
+        settings.profile()
+
+
+@pytest.mark.parametrize("value", ["true", "yes", ""])
+def test_strict_is_0_or_1(monkeypatch, value):
+    monkeypatch.setenv("RECON_STRICT", value)
+    with pytest.raises(ValueError, match="^RECON_STRICT must be 0 or 1, got "):
+        settings.claim("it is so", True)
+
+
+def test_a_name_of_any_signs_can_be_said(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr("sys.stdout", out)
+    settings.say("音 \udcff")
+    assert out.buffer.getvalue() == b"\\u97f3 \\udcff\n"

@@ -130,3 +130,11 @@ def test_everything_runs_inside_a_graph():
         4, 64, (1, 2), cycles=(1, 9), amplitude=(0.1, 1.0), phase=(0.0, 1.0)
     )
     np.testing.assert_allclose(graph(tf.constant([1, 2])), eager, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_samples", [4_096, 8_192, 65_536])
+def test_long_frames_hold_the_fastest_sinusoids(n_samples):
+    cycles = np.float32([n_samples // 2 - 1, n_samples // 3])
+    found = signals.sinusoid(cycles, [1.0, 1.0], [0.3, 0.3], n_samples).numpy()
+    turns = cycles.astype(int)[:, None] * np.arange(n_samples) % n_samples / n_samples
+    np.testing.assert_allclose(found, np.sin(2 * np.pi * turns + 0.3), atol=1e-5)

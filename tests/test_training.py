@@ -289,6 +289,13 @@ def test_a_finished_run_is_found_without_a_step_until_its_state_is_gone(whole, k
         {"learning_rate": keras.optimizers.schedules.ExponentialDecay(1e-2, 10, 0.5)},
         {"learning_rate": Halving()},
         {"jit_compile": True},
+        {"train": pipeline(16, seed=1).take(3).concatenate(pipeline(16, seed=3)).repeat()},
+        {"learning_rate": keras.optimizers.schedules.PiecewiseConstantDecay([1, 3], [1e-2] * 3)},
+        {
+            "learning_rate": keras.optimizers.schedules.PiecewiseConstantDecay(
+                [1, 3], [1e-2, 1.0, 1e-2]
+            )
+        },
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -452,6 +459,10 @@ def test_the_normalised_loss_is_its_formula_and_weighs_quiet_waveforms_alike():
     np.testing.assert_allclose(loss - tenth, np.log(100), rtol=1e-3)
 
 
+SIGNAL = keras.Input((None, 1))
+SHORTER = keras.Model(SIGNAL, layers.Conv1D(1, 2, strides=2)(SIGNAL))
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -463,6 +474,25 @@ def test_the_normalised_loss_is_its_formula_and_weighs_quiet_waveforms_alike():
         ("learning_rate", -1.0),
         ("learning_rate", np.nan),
         ("ema_momentum", 1.5),
+        ("ema_momentum", 1),
+        ("jit_compile", "yes"),
+        ("path", None),
+        ("path", "\0.keras"),
+        ("callbacks", None),
+        ("callbacks", [3]),
+        ("train", VALIDATION),
+        ("train", pipeline(16, seed=1).take(5)),
+        ("train", pipeline(16, seed=1).map(lambda corrupted, clean: clean)),
+        ("train", pipeline(16, seed=1).map(lambda corrupted, clean: (corrupted, clean[:, :8]))),
+        ("train", pipeline(16, seed=1).map(lambda *pair: tuple(tf.cast(x, "int16") for x in pair))),
+        ("validation", pipeline(16, seed=1)),
+        ("validation", None),
+        ("validation", VALIDATION[0]),
+        ("validation", (*VALIDATION, VALIDATION[0])),
+        ("validation", (VALIDATION[0], VALIDATION[1][:9])),
+        ("validation", (VALIDATION[0][:0], VALIDATION[1][:0])),
+        ("validation", (VALIDATION[0], np.full_like(VALIDATION[1], np.nan))),
+        ("model", SHORTER),
         ("loss", "nothing"),
         ("loss", None),
         ("loss", 3),
@@ -479,3 +509,64 @@ def test_wrong_arguments_are_named_in_one_line(tmp_path, name, value):
     with pytest.raises(ValueError, match=f"^{name} must .*{found}") as error:
         fit(**{"path": tmp_path / "a.keras", name: value})
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_what_was_trained_can_be_trained_on_and_both_runs_are_found_again(tmp_path):
+    model, _ = fit(tmp_path / "first.keras")
+    first = [np.copy(weights) for weights in model.get_weights()]
+    fit(tmp_path / "still.keras", model, learning_rate=0.0)
+    for before, after in zip(first, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    further = {"train": pipeline(16, seed=3), "learning_rate": 1e-3}
+    fit(tmp_path / "second.keras", model, **further)
+    twin, _ = fit(tmp_path / "first.keras")  # as another process would
+    assert rounds_found(tmp_path / "second.keras", model=twin, **further) is None
+    assert_same(twin, model)
+
+
+@pytest.mark.slow
+def test_a_run_that_a_callback_stopped_is_found_by_it_and_goes_on_without(tmp_path):
+    stop = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: setattr(stop.model, "stop_training", True)
+    )
+    model, record = fit(tmp_path / "small.keras", callbacks=[stop])
+    assert (record["step"], record["finished"], record["stopped"]) == ([10], False, True)
+    count = Steps()
+    _, record = fit(tmp_path / "small.keras", callbacks=[stop, count])
+    assert (count.count, record["step"]) == (0, [10])
+    _, record = fit(tmp_path / "small.keras", model)
+    assert (record["step"], record["finished"], record["stopped"]) == (
+        [10, 20, 30, 40],
+        True,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"path": "same.keras"}, "path"),
+        ({"seeds": [1, -1]}, "seeds"),
+        ({"seeds": [0.5]}, "seeds"),
+        ({"seeds": "one"}, "seeds"),
+    ],
+)
+def test_seeds_that_are_none_and_runs_to_one_path_are_refused(tmp_path, wrong, name):
+    usual = {"seeds": [1, 2], "path": tmp_path / "{seed}.keras"} | wrong
+    with pytest.raises(ValueError, match=f"^{name} must "):
+        training.fit_seeds(unseeded, partial(pipeline, 16), VALIDATION, **usual, **SETTINGS)
+
+
+@pytest.mark.slow
+def test_braces_in_a_path_are_a_name(tmp_path):
+    path, seeds = tmp_path / "{a}{}_{seed}.keras", np.arange(2)
+    training.fit_seeds(
+        unseeded,
+        partial(pipeline, 16),
+        VALIDATION,
+        seeds=seeds,
+        path=path,
+        **SETTINGS | {"steps": 4},
+    )
+    assert (tmp_path / "{a}{}_1.keras").exists()
