@@ -140,7 +140,8 @@ def restore_file(
 ):  # fmt: skip
     """Restore a recording of any length from file to file, block by block, in bounded memory.
 
-    Length, sample rate, channels, tags and sample format stay as they are.
+    Length, sample rate and channels stay as they are, tags and sample format where the output's
+    format holds them; what does not is said. Samples are 32 bit floats in between.
 
     Args:
         input, output: paths; the suffix of the output decides the format.

@@ -202,6 +202,7 @@ def _ogg_fault(path):
     """
     numbers, flags, begun = {}, 0, False
     with open(path, "rb") as file:
+        file.seek(max(0, file.read(2**20).find(b"OggS")))  # behind a tag that others put there
         while (head := file.read(27))[:4] == b"OggS":
             sizes = file.read(head[26]) if len(head) == 27 else b""
             page = b"".join([head[:22], bytes(4), head[26:], sizes, file.read(sum(sizes))])
@@ -578,6 +579,8 @@ def split(recordings, *, test=None):
         ValueError: if there are fewer than three recordings, or `test` matches none of them or
             leaves fewer than two.
     """
+    named = isinstance(recordings, dict) and all(isinstance(name, str) for name in recordings)
+    require(named, "recordings must be {name: samples}", type(recordings).__name__)
     require(len(recordings) > 2, "recordings must be at least 3 to split", len(recordings))
     order = sorted(recordings, key=lambda name: hashlib.sha256(os.fsencode(name)).hexdigest())
     tenth = -(-len(order) // 10)

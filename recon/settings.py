@@ -45,7 +45,7 @@ def choose(*, full, quick):
 def say(line):
     """Print a line, in signs that the standard output can show: a name may hold any."""
     code = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(line.encode(code, "backslashreplace").decode(code), flush=True)
+    print(line.encode(code, "backslashreplace").decode(code))
 
 
 def bar(share, stream):

@@ -464,6 +464,7 @@ class _Run(keras.callbacks.Callback):
         )
         if get_ipython() is None:
             settings.say(line)
+            sys.stdout.flush()
         elif self.display is None:
             self.display = display({"text/plain": line}, raw=True, display_id=True)
         else:

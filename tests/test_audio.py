@@ -211,6 +211,9 @@ def test_other_folders_are_split_by_name_alone(count):
 def test_two_recordings_are_too_few_to_split():
     with pytest.raises(ValueError, match="^recordings must be at least 3 to split, got 2"):
         audio.split({"a": None, "b": None})
+    for wrong in (["a", "b", "c"], {1: None, 2: None, 3: None}, None):
+        with pytest.raises(ValueError, match="^recordings must be {name: samples}, got "):
+            audio.split(wrong)
 
 
 def test_channels_are_averaged(tmp_path):

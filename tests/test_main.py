@@ -495,6 +495,13 @@ def test_an_ogg_file_that_is_not_one_whole_recording_is_refused(subtype, fault, 
     assert_refused(capsys, "model.keras", "in.ogg", "out.wav", says=says)
 
 
+def test_a_tag_before_an_ogg_file_is_no_damage():
+    soundfile.write("in.ogg", noise(8_000), 8_000)
+    content = b"ID3\4\0\0\0\0\0\x0a" + bytes(10) + Path("in.ogg").read_bytes()
+    Path("tagged.ogg").write_bytes(content)
+    assert audio._ogg_fault(Path("tagged.ogg")) == ""
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 def test_24_bits_in_4_bytes_are_not_taken_for_noise(channels, capsys):
     content = bytearray(wav(channels, bits=24, data=bytes(4_000)))

@@ -98,4 +98,5 @@ def test_a_name_of_any_signs_can_be_said(monkeypatch):
     out = io.TextIOWrapper(io.BytesIO(), "ascii")
     monkeypatch.setattr("sys.stdout", out)
     settings.say("音 \udcff")
+    out.flush()
     assert out.buffer.getvalue() == b"\\u97f3 \\udcff\n"
