@@ -234,7 +234,8 @@ def lost(source, path):
     with _reported("read", path), soundfile.SoundFile(_name(path)) as copy:
         tags, others = source.copy_metadata(), copy.copy_metadata()
         gone = set(BESIDES.findall(source.extra_info)) - set(BESIDES.findall(copy.extra_info))
-        gone |= {tag for tag, text in tags.items() if text and others.get(tag) != text}
+        for tag, text in tags.items():  # U+FFFD stands for what was not UTF-8
+            gone |= {tag} if text and (others.get(tag) != text or "\ufffd" in text) else set()
         if copy.subtype != source.subtype:
             yield f"written as {copy.subtype}"
     if gone:

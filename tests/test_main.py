@@ -233,6 +233,16 @@ def test_tags_that_a_format_does_not_hold_are_mentioned(format, capsys):
     assert capsys.readouterr().out == f"out.{format}: 0.1 s restored; not kept: {lost}\n"
 
 
+def test_a_tag_of_another_alphabet_is_mentioned(capsys):
+    with soundfile.SoundFile("tagged.wav", "w", 8_000, 1) as file:
+        file.title = "Cafe!"
+        file.write(noise(1_000))
+    content = Path("tagged.wav").read_bytes().replace(b"Cafe!", "Café!".encode("cp1252"))
+    Path("tagged.wav").write_bytes(content)
+    assert run("model.keras", "tagged.wav", "out.wav") == 0
+    assert "not kept: title\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("format", ["wav", "flac", "mp3"])
 def test_an_empty_tag_stops_nothing(format):
     with soundfile.SoundFile("tagged.mp3", "w", 8_000, 1) as file:
