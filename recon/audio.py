@@ -468,9 +468,10 @@ def load(folder, *, sample_rate=None, partial=False):
 
     Channels are averaged, each recording is scaled to a peak of 1, so that damage relative to full
     scale is the same for loud and quiet ones, and those of another rate are converted. What is
-    skipped is said in a line each, and what is converted unless a rate was asked for. The samples
-    go to a temporary file, at 4 bytes each, that is gone with the process: a corpus does not have
-    to fit in memory. Links are followed; what several lead to is read once.
+    skipped is said in a line each, files of one suffix that are no audio in one, and what is
+    converted unless a rate was asked for. The samples go to a temporary file, at 4 bytes each, that
+    is gone with the process: a corpus does not have to fit in memory. Links are followed; what
+    several lead to is read once.
 
     Args:
         folder: path of the folder.
@@ -482,20 +483,22 @@ def load(folder, *, sample_rate=None, partial=False):
         sorted.
 
     Raises:
-        ValueError: if it is no folder, nothing in it can be used, or `sample_rate` is not above 0.
+        ValueError: if it is no folder, nothing in it can be used, or `sample_rate` is no whole
+            number above 0.
     """
     is_folder = isinstance(folder, str | os.PathLike) and os.path.isdir(folder)
     require(is_folder, "folder must be a folder", repr(folder))
     if sample_rate is not None:
-        sample_rate = checks.number("sample_rate", sample_rate, low=1)
-    paths, skipped = _files(folder)
-    rates, spans = {}, {}
+        sample_rate = checks.number("sample_rate", sample_rate, low=1, whole=True)
+    paths, reasons = _files(folder)
+    skipped, rates, spans = {reason: [reason] for reason in reasons}, {}, {}
     for path in paths:
         try:
             with reading(path, partial=partial) as file:
                 rates[path] = file.samplerate
         except ValueError as reason:
-            skipped.append(str(reason))
+            kind = path.suffix if "not recognised" in str(reason) else path
+            skipped.setdefault(kind, []).append(str(reason))
     asked = sample_rate is not None
     if rates and not asked:
         sample_rate = Counter(sorted(rates.values())).most_common(1)[0][0]
@@ -505,15 +508,16 @@ def load(folder, *, sample_rate=None, partial=False):
             try:
                 peak = _store_mono(store, path, sample_rate, partial)
             except ValueError as reason:
-                skipped.append(str(reason))
+                skipped[path] = [str(reason)]
                 store.seek(start)
                 continue
             name = path.relative_to(folder).as_posix()
             spans[name] = start // 4, store.tell() // 4, peak
             if rate != sample_rate and not asked:
                 settings.say(f"converted from {rate} to {sample_rate} Hz: {name!r}")
-        for reason in skipped:
-            settings.say(f"skipped: {reason}")
+        for reason, *more in skipped.values():
+            alike = f"; and {len(more)} more like it" if more else ""
+            settings.say(f"skipped: {reason}{alike}")
         require(spans, "folder must hold at least one usable recording", repr(str(folder)))
         store.truncate()
         samples = np.memmap(store, np.float32, "r+")  # outlives the file's name

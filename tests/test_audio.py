@@ -32,7 +32,8 @@ def test_recordings_come_as_mono_at_full_scale(folder, capsys):
 
 
 def test_what_is_no_audio_and_what_is_silent_is_skipped_with_the_reason(folder, capsys):
-    (folder / "notes.txt").write_text("not audio")
+    for name in ("notes.txt", "other.txt", "third.txt"):  # said in one line
+        (folder / name).write_text("not audio")
     soundfile.write(folder / "silent.wav", np.zeros(100), 8_000)
     soundfile.write(folder / "constant.wav", np.full(100, 0.3), 8_000)
     dither = np.random.default_rng(0).integers(-1, 2, 100) / 2**15
@@ -47,6 +48,7 @@ def test_what_is_no_audio_and_what_is_silent_is_skipped_with_the_reason(folder, 
     assert np.abs(recordings["deep/stereo.flac"]).max() == 1
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 8
+    assert sum(line.endswith("; and 2 more like it") for line in said) == 1
     for name, why in {
         "notes.txt": "must be a file to read",
         "nothing.wav": "must hold at least one sample",
@@ -178,7 +180,7 @@ def test_a_pattern_with_a_slash_holds_out_a_folder():
 
 @pytest.mark.parametrize("sample_rate", [0, -8_000, "8k"])
 def test_a_rate_that_is_none_is_refused(folder, sample_rate):
-    rule = f"^sample_rate must be a number .*got {sample_rate!r}$"
+    rule = f"^sample_rate must be a whole number .*got {sample_rate!r}$"
     with pytest.raises(ValueError, match=rule):
         audio.load(folder, sample_rate=sample_rate)
 
