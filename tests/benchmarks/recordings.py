@@ -321,6 +321,7 @@ def denoising(network, folder, limit):
 
 def pictures(network):
     """docs/figures/recordings.png: a voice and an instrument that ship, as on an old record."""
+    plotting.style()
     figure = plt.figure(figsize=(11, 7))
     for row, name in zip(figure.subfigures(2, 1), ("voice-2136", "saxophone-eb2"), strict=True):
         with audio.reading(ROOT / "recon" / "recordings" / f"{name}.flac") as file:
