@@ -687,8 +687,9 @@ def test_an_interrupt_leaves_nothing_behind_and_the_old_output_as_it_was(monkeyp
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_from_outside_leaves_nothing_behind(number, request):
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+    default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    before = signal.signal(number, default)  # ignored in the background
+    request.addfinalizer(lambda: signal.signal(number, before))
     soundfile.write("long.wav", np.zeros(60_000_000, np.int16), 8_000)
     arguments = [sys.executable, "-m", "recon", "restore", "long.wav", "out.wav"]
     arguments += ["--network", "model.keras"]
