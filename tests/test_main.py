@@ -777,9 +777,7 @@ def test_who_listens_may_go():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "arguments", ["upsample --factor 2", "restore", "restore --network hold_4"]
-)
+@pytest.mark.parametrize("arguments", ["upsample --factor 2", "restore"])
 def test_a_run_that_is_well_is_quiet(arguments):
     """With TensorFlow as talkative as it comes."""
     soundfile.write("held.wav", np.repeat(noise(3_000), 4, axis=0), 8_000)

@@ -431,7 +431,7 @@ def test_a_network_is_saved_where_it_can_be_found_again_or_refused(tmp_path, pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["denoise", "hold_4", "noise_reduction"])
+@pytest.mark.parametrize("name", ["denoise", "hold_4"])
 def test_networks_that_ship_answer_alike_whatever_keras_is_set_to(name):
     signal, set_to = waves(1, 4_000), keras.config
     before = np.asarray(recon.load(name)(signal))
