@@ -493,6 +493,7 @@ def restored_file(network, content, suffix, output, **options):
         with audio.reading(source, partial=options.get("partial", False)) as file:
             name = os.fsencode(target)  # which may not be UTF-8
             assert soundfile.info(name).frames == len(soundfile.read(name)[0]) == file.frames
+            assert soundfile.info(name).samplerate == file.samplerate
         target.unlink()
     source.unlink()
     return said
