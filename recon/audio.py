@@ -113,7 +113,8 @@ def reading(path, *, partial=False):
         the frames of which these are left, None where that is not known.
 
     Raises:
-        ValueError: if it is missing, no audio, empty, or shorter than its own header says.
+        ValueError: if it is missing, no audio, empty, damaged, shorter than its own header says, or
+            more than one recording.
     """
     require(isinstance(path, str | os.PathLike), "input must be a path", repr(path))
     path = Path(path)
@@ -328,7 +329,7 @@ def writing(path, source, *, factor=1, subtype=None, overwrite=False):
     Args:
         path: of the new file; its suffix decides the format.
         source: soundfile.SoundFile to be like: rate, channels, tags, and the subtype where the
-            format holds it, else the format's own.
+            format gives such samples back, else the format's own.
         factor: how many samples it has for one of the source, and how many times its rate.
         subtype: of the samples, if it shall differ, such as "FLOAT".
         overwrite: whether an existing file may be replaced.

@@ -104,10 +104,9 @@ def copy(model, **about):
     Raises:
         ValueError: if there is something else in `about`.
     """
-    config = model.get_config()
     others = sorted(set(about) - {"name", *ABOUT})
     checks.require(not others, f"about must be name, {', '.join(ABOUT)}", ", ".join(others))
-    twin = Network.from_config(config | about)
+    twin = Network.from_config(model.get_config() | about)
     twin.set_weights(model.get_weights())
     return twin
 

@@ -211,6 +211,9 @@ def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
 
     Returns:
         Two lists, of networks and of what `fit` returned.
+
+    Raises:
+        ValueError: as in `fit`, or if a seed is none, or several share one path.
     """
     seeds = list(seeds) if np.iterable(seeds) else [seeds]
     seeds = [checks.number("seeds", seed, low=0, high=2**32 - 1, whole=True) for seed in seeds]
