@@ -9,6 +9,7 @@
 The modules, `recon.datasets` and the others, are imported when they are first used.
 """
 
+import functools
 import importlib
 import json
 import os
@@ -108,7 +109,7 @@ def restore(samples, sample_rate, *, network=NETWORK, mix=1.0, resample=False):
     >>> restore(np.zeros([100, 2]), 8000).shape
     (100, 2)
     """
-    ready = _ready(network, sample_rate, mix, resample)
+    ready = _ready(network, mix, resample, sample_rate)
     return _whole(ready, samples, sample_rate, float(mix), 1)
 
 
@@ -158,10 +159,7 @@ def restore_file(
         ValueError: naming the argument, the rule and the value; nothing is written then.
     """
     how = {"subtype": subtype, "overwrite": overwrite}
-
-    def ready(rate):
-        return _ready(network, rate, mix, resample)
-
+    ready = functools.partial(_ready, network, mix, resample)
     return _files(input, output, ready, mix, 1, partial, progress, how)
 
 
@@ -181,11 +179,7 @@ def upsample_file(
         ValueError: naming the argument, the rule and the value; nothing is written then.
     """
     how = {"subtype": subtype, "overwrite": overwrite}
-
-    def ready(rate):
-        return _restorer(factor)
-
-    return _files(input, output, ready, 1.0, factor, partial, progress, how)
+    return _files(input, output, lambda _: _restorer(factor), 1.0, factor, partial, progress, how)
 
 
 def _restorer(factor):
@@ -199,12 +193,13 @@ def _restorer(factor):
     return load(name)
 
 
-def _ready(network, sample_rate, mix, resample):
+def _ready(network, mix, resample, sample_rate):
     """The network, once everything is found to be well; nothing else takes as long."""
     from recon import checks
 
     sample_rate = checks.number("sample_rate", sample_rate, low=1, high=1e9)
     checks.number("mix", mix, low=0, high=1)
+    checks.FLAG("resample", resample)
     ready = load(network) if isinstance(network, str | os.PathLike) else network
     if getattr(ready, "sample_rate", None) is None:
         what = getattr(ready, "purpose", "") or f"no sample rate that is known: {ready!r}"
@@ -254,8 +249,9 @@ def _whole(network, samples, sample_rate, mix, factor):
 
 def _files(input, output, ready, mix, factor, partial, progress, how):
     """The same from file to file."""
-    from recon import audio
+    from recon import audio, checks
 
+    checks.FUNCTION("progress", progress or len)
     exceeding = done = 0
     with audio.reading(input, partial=partial) as source:
         rate, shape = source.samplerate, (source.frames, source.channels)

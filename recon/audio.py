@@ -342,8 +342,6 @@ def writing(path, source, *, factor=1, subtype=None, overwrite=False):
             not hold such samples, or as many.
     """
     require(isinstance(path, str | os.PathLike), "output must be a path", repr(path))
-    text = subtype is None or isinstance(subtype, str)
-    require(text, "subtype must be a name or None", repr(subtype))
     named, asked, subtype = str(path), subtype, (subtype or source.subtype).upper()
     with _reported("write", named, ValueError):
         path = Path(os.path.realpath(path))
@@ -464,6 +462,7 @@ def _reported(verb, path, *others):
         raise ValueError(f"{noun} must be a file to {verb}, got {str(path)!r}: {reason}") from error
 
 
+@checks.checked(sample_rate=checks.WHOLE)
 def load(folder, *, sample_rate=None, partial=False):
     """Read every recording in a folder and its subfolders, of any rate and channel count.
 
@@ -489,8 +488,6 @@ def load(folder, *, sample_rate=None, partial=False):
     """
     is_folder = isinstance(folder, str | os.PathLike) and os.path.isdir(folder)
     require(is_folder, "folder must be a folder", repr(folder))
-    if sample_rate is not None:
-        sample_rate = checks.number("sample_rate", sample_rate, low=1, whole=True)
     paths, reasons = _files(folder)
     skipped, rates, spans = {reason: [reason] for reason in reasons}, {}, {}
     for path in paths:
@@ -512,6 +509,10 @@ def load(folder, *, sample_rate=None, partial=False):
                 skipped[path] = [str(reason)]
                 store.seek(start)
                 continue
+            except OSError as error:
+                rule = "folder must fit where temporary files are kept"
+                found = f"{tempfile.gettempdir()!r}: {error.strerror}"
+                raise ValueError(f"{rule}, got {found}") from error
             name = path.relative_to(folder).as_posix()
             spans[name] = start // 4, store.tell() // 4, peak
             if rate != sample_rate and not asked:
@@ -557,6 +558,7 @@ def _store_mono(store, path, sample_rate, partial):
             mono = block.mean(axis=1)
             lowest, highest = mono.min(initial=lowest), mono.max(initial=highest)
             store.write(mono.tobytes())
+    store.flush()  # a full disk is said here
     n_samples = (store.tell() - start) // 4
     rule = f"input must hold at least {SHORTEST} samples at {sample_rate} Hz"
     require(n_samples >= SHORTEST, rule, f"{n_samples} in {str(path)!r}")
@@ -585,12 +587,10 @@ def split(recordings, *, test=None):
         ValueError: if there are fewer than three recordings, or `test` matches none of them or
             leaves fewer than two.
     """
-    named = isinstance(recordings, dict) and all(isinstance(name, str) for name in recordings)
-    require(named, "recordings must be {name: samples}", type(recordings).__name__)
     require(len(recordings) > 2, "recordings must be at least 3 to split", len(recordings))
     order = sorted(recordings, key=lambda name: hashlib.sha256(os.fsencode(name)).hexdigest())
     tenth = -(-len(order) // 10)
-    patterns = [DIGITS] if test is None else [test] if isinstance(test, str) else list(test)
+    patterns = [DIGITS] if test is None else test
     held_out = [name for name in order if matches(name, patterns)]
     if not 0 < len(held_out) <= len(order) - 2:
         found = f"{len(held_out)} of {len(order)} with {test!r}"
@@ -606,3 +606,6 @@ def matches(name, patterns):
     """Whether a recording's name is like one of the patterns, its folder where they name one."""
     file = name.rsplit("/")[-1]
     return any(fnmatch.fnmatch(name if "/" in like else file, like) for like in patterns)
+
+
+checks.guard(__name__)

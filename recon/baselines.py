@@ -16,42 +16,37 @@ from scipy.special import softmax
 from recon import checks, limits
 
 MARGIN = 16  # knots added at either end, so that no interpolator has to extrapolate
+TAPS = partial(checks.even, high=2 * MARGIN)
 STEPS = 6  # of expectation-maximisation: at the defaults the error has settled to five digits
 TOLERANCE = 1e-5  # how far float32 may move a sample, times the largest amplitude, with room
 
 
 def untouched(corrupted):
     """The input as it came: what doing nothing scores."""
-    return np.asarray(corrupted)
-
-
-def _waveforms(signal):
-    """Waveforms [batch, n_samples, 1] as floats, of the type that they have if it is one."""
-    array = np.asarray(signal)
-    dtype = array.dtype if array.dtype.kind == "f" else np.float64
-    array = checks.samples("waveforms", signal, dtype)
-    usable = array.ndim == 3 and array.shape[2] == 1
-    checks.require(usable, "waveforms must be [batch, n_samples, 1]", array.shape)
-    return array
+    return corrupted
 
 
 def median(noisy, *, kernel_size=3):
     """Median of `kernel_size` samples (odd); 1 changes nothing. Ends are mirrored."""
-    return ndimage.median_filter(_waveforms(noisy), size=(1, kernel_size, 1), mode="reflect")
+    return ndimage.median_filter(noisy, size=(1, kernel_size, 1), mode="reflect")
 
 
 def moving_average(noisy, *, kernel_size=3):
     """Mean of `kernel_size` samples; 1 changes nothing. Ends are mirrored."""
-    return ndimage.uniform_filter1d(_waveforms(noisy), kernel_size, axis=1, mode="reflect")
+    return ndimage.uniform_filter1d(noisy, kernel_size, axis=1, mode="reflect")
 
 
+@checks.checked(window_length=checks.WHOLE, polyorder=partial(checks.WHOLE, low=0))
 def savitzky_golay(noisy, *, window_length=7, polyorder=3):
     """Least-squares polynomial of `polyorder` over `window_length` samples, read at its centre.
 
     Source: Savitzky and Golay, "Smoothing and Differentiation of Data by Simplified Least Squares
     Procedures", 1964.
     """
-    return signal.savgol_filter(_waveforms(noisy), window_length, polyorder, axis=1, mode="interp")
+    fits = polyorder < window_length <= noisy.shape[1]
+    rule = f"window_length must be above polyorder and at most {noisy.shape[1]}"
+    checks.require(fits, rule, f"{window_length} and {polyorder}")
+    return signal.savgol_filter(noisy, window_length, polyorder, axis=1, mode="interp")
 
 
 def wiener(noisy, *, kernel_size=5):
@@ -60,7 +55,6 @@ def wiener(noisy, *, kernel_size=5):
     Source: Lim, "Two-Dimensional Signal and Image Processing", 1990, equation 9.44. The noise
     power is the mean local variance of the waveform.
     """
-    noisy = _waveforms(noisy)
     with np.errstate(divide="ignore", invalid="ignore"):  # constant waveforms have no variance
         rows = [signal.wiener(row[:, 0].astype(np.float64), kernel_size) for row in noisy]
     filtered = np.stack(rows)[..., None].astype(noisy.dtype)
@@ -69,7 +63,6 @@ def wiener(noisy, *, kernel_size=5):
 
 def largest_bin(noisy):
     """Keep the largest bin of the frame's FFT: least squares for one sinusoid of whole cycles."""
-    noisy = _waveforms(noisy)
     spectrum = np.fft.rfft(noisy, axis=1)
     spectrum[:, 0] = 0  # a sinusoid has no mean
     magnitude = np.abs(spectrum)
@@ -79,6 +72,7 @@ def largest_bin(noisy):
 
 def given_bins(noisy, clean):
     """Least squares by an oracle: of the frame's FFT keep the bins that the clean signal is in."""
+    checks.alike(noisy=noisy, clean=clean)
     power = np.abs(np.fft.rfft(clean, axis=1)) ** 2
     kept = power > 1e-6 * power.max(axis=1, keepdims=True)
     return np.fft.irfft(kept * np.fft.rfft(noisy, axis=1), noisy.shape[1], axis=1)
@@ -117,13 +111,8 @@ def expectation_maximisation(
     """
     noisy = _frames(corrupted, n_samples)
     first, last = limits.check_cycles(cycles, n_samples)
-    amplitude = checks.pair("amplitude", amplitude, low=0)
-    impulse_rate = checks.pair("impulse_rate", impulse_rate, low=0, high=1)
-    phase = checks.pair("phase", phase)
     circle = phase[0] < phase[1]
-    powers = (
-        np.maximum(checks.pair("stddev", stddev, low=0), 1e-6) ** 2
-    )  # never quite 0: it divides
+    powers = np.maximum(stddev, 1e-6) ** 2  # never quite 0: it divides
     power = np.full((len(noisy), 1), powers[1])
     rate = np.full_like(power, np.mean(impulse_rate))
     impulses = np.zeros_like(noisy)
@@ -145,15 +134,12 @@ def expectation_maximisation(
         power = np.sum(shares * squares, axis=0).mean(axis=1, keepdims=True).clip(*powers)
         hits = n_samples - np.sum(shares[0], axis=1, keepdims=True)
         rate = np.clip((hits + 1) / (n_samples + 2), *impulse_rate)  # uniform prior, then its range
-    return estimate[..., None].astype(np.asarray(corrupted).dtype)
+    return estimate[..., None].astype(corrupted.dtype)
 
 
 def _frames(corrupted, n_samples):
     """Frames [batch, n_samples, 1] as float64 [batch, n_samples]."""
-    frames = _waveforms(corrupted)
-    fits = frames.shape[1] == n_samples
-    checks.require(fits, f"frames must be [batch, {n_samples}, 1]", frames.shape)
-    return frames[..., 0].astype(np.float64)
+    return checks.samples("frames", corrupted, shape=("batch", n_samples, 1))[..., 0]
 
 
 WINDOWS = (3, 5, 7, 9, 13, 17)
@@ -169,6 +155,7 @@ def denoisers(corrupted, clean):
         dict in which every callable maps [batch, n_samples, 1] to the same shape; the names say
         which window was chosen.
     """
+    checks.alike(corrupted=corrupted, clean=clean)
     families = {
         "median of {}": [(median, {"kernel_size": k}) for k in WINDOWS],
         "moving average of {}": [(moving_average, {"kernel_size": k}) for k in WINDOWS],
@@ -191,10 +178,11 @@ def denoisers(corrupted, clean):
 
 def _knots(held, hold_length):
     """The samples that were kept, [batch, knots + 2 MARGIN, 1], both ends repeated."""
-    kept = _waveforms(held).astype(np.float64)[:, ::hold_length]
+    kept = held.astype(np.float64)[:, ::hold_length]
     return np.pad(kept, ((0, 0), (MARGIN, MARGIN), (0, 0)), mode="edge")
 
 
+@checks.checked(degree=partial(checks.WHOLE, high=MARGIN))
 def spline(held, *, hold_length, degree=3):
     """Spline of odd `degree` through the knots: 1 is linear, 3 cubic, 5 quintic.
 
@@ -203,12 +191,14 @@ def spline(held, *, hold_length, degree=3):
         hold_length: samples per knot; 1 changes nothing.
         degree: of the polynomial pieces; degree - 1 derivatives are continuous.
     """
+    checks.require(degree % 2, "degree must be odd", degree)
     knots = _knots(held, hold_length)
     positions = hold_length * np.arange(-MARGIN, knots.shape[1] - MARGIN)
     curve = interpolate.make_interp_spline(positions, knots, degree, axis=1)
     return curve(np.arange(held.shape[1])).astype(np.float32)
 
 
+@checks.checked(kernel=checks.FUNCTION, taps=TAPS)
 def polyphase(held, *, hold_length, kernel, taps):
     """Weigh the `taps` knots around each sample by `kernel(distances)`, distances in knots.
 
@@ -232,6 +222,7 @@ def _windows(held, hold_length, taps):
     return np.lib.stride_tricks.sliding_window_view(knots, taps, axis=1)[:, :count]
 
 
+@checks.checked(recordings=None, taps=TAPS)
 def best_linear(recordings, hold_length, *, taps=32):
     """The best linear interpolator of `taps` knots for recordings like these.
 
@@ -248,19 +239,21 @@ def best_linear(recordings, hold_length, *, taps=32):
 
     Source: Wiener, "Extrapolation, Interpolation, and Smoothing of Stationary Time Series", 1949.
     """
-    hold_length = checks.number("hold_length", hold_length, low=1, whole=True)
     products = np.zeros((taps, taps)), np.zeros((taps, hold_length))
-    for clean in recordings:
-        whole = np.asarray(clean, np.float64)[: len(clean) // hold_length * hold_length]
+    for clean in recordings if np.iterable(recordings) else [recordings]:
+        whole = checks.samples("recordings", clean, shape=("n_samples",))
+        whole = whole[: len(clean) // hold_length * hold_length]
         windows = _windows(whole[None, :, None], hold_length, taps)[0]
         weight = 1 / max(np.sum(whole**2), 1e-12)
         for total, other in zip(products, (windows, whole.reshape(-1, hold_length)), strict=True):
             total += weight * windows.T @ other
+    checks.require(products[0].any(), "recordings must hold sound", "silence or none")
     ridge = 1e-9 * np.trace(products[0]) * np.eye(taps)
     weights = np.linalg.solve(products[0] + ridge, products[1]).T  # [hold_length, taps]
     return partial(polyphase, hold_length=hold_length, kernel=lambda _: weights, taps=taps)
 
 
+@checks.checked(hold_length=checks.HOLD_LENGTHS)
 def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     """Time quantization given the distributions: no estimator has a lower mean squared error.
 
@@ -285,8 +278,8 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     >>> np.allclose(posterior_mean(held, **SIGNAL, hold_length=10)[0, :, 0], wave)
     True
     """
-    frames, (first, last) = _frames(held, n_samples), checks.pair("phase", phase)
-    known = first if first == last else None
+    frames = _frames(held, n_samples)
+    known = phase[0] if phase[0] == phase[1] else None
     estimate, n = np.empty_like(frames), np.arange(n_samples)
     left = np.ones(len(frames), bool)
     for length in reversed(limits.hold_lengths(hold_length)):
@@ -296,7 +289,7 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
         prior = limits.held_prior(n_samples, cycles, amplitude, known, length)
         estimate[fits] = _explained(frames[fits, ::length], *prior[:2], amplitude, length)
         left &= ~fits
-    return estimate[..., None].astype(np.asarray(held).dtype)
+    return estimate[..., None].astype(held.dtype)
 
 
 def _explained(knots, waves, mean, amplitude, hold_length):
@@ -369,7 +362,6 @@ def fft(held, *, hold_length, periodic=False):
 
 def interpolators(hold_length):
     """Every interpolator by name, {name: callable}, as the tables list them."""
-    hold_length = checks.number("hold_length", hold_length, low=1, whole=True)
     methods = {
         "linear": partial(spline, degree=1),
         "cubic spline": spline,
@@ -380,3 +372,6 @@ def interpolators(hold_length):
     }
     held_for = {name: partial(method, hold_length=hold_length) for name, method in methods.items()}
     return {"step-hold": untouched} | held_for
+
+
+checks.guard(__name__)

@@ -1,5 +1,12 @@
-"""Bad input, said in one line: the argument, the rule, the value that came."""
+"""Bad input, said in one line: the argument, the rule, the value that came.
 
+An argument of one name obeys one rule wherever it is taken: `RULES`. A module that ends in
+`checks.guard(__name__)` has its public functions put what comes to these rules.
+"""
+
+import inspect
+import sys
+from functools import WRAPPER_ASSIGNMENTS, partial, wraps
 from numbers import Real
 
 import numpy as np
@@ -73,23 +80,85 @@ def pair(name, bounds, *, low=-HIGHEST, high=None, whole=False):
     return tuple(int(end) if whole else float(end) for end in ends)
 
 
-def samples(name, signal, dtype=np.float64, *, empty=True):
+def even(name, value, **rule):
+    """An even number above 0, as in `number`."""
+    value = number(name, value, **{"low": 2, "whole": True} | rule)
+    require(value % 2 == 0, f"{name} must be even", value)
+    return value
+
+
+def alike(**arrays):
+    """Nothing, if arrays have one shape."""
+    shapes = {name: np.shape(array) for name, array in arrays.items()}
+    require(len(set(shapes.values())) == 1, f"{' and '.join(shapes)} must have one shape", shapes)
+
+
+def one_or_pair(name, value, **rule):
+    """A number, or a range of numbers, as in `number` and `pair`."""
+    return (pair if np.iterable(value) else number)(name, value, **rule)
+
+
+def several(name, values, **rule):
+    """A tuple of numbers that obey their rule, at least one."""
+    ordered = isinstance(values, tuple | list | range | np.ndarray) and np.iterable(values)
+    require(ordered and len(values), f"{name} must be several numbers", repr(values))
+    return tuple(number(name, value, **rule) for value in values)
+
+
+def that(name, value, rule, holds):
+    """What came, if it holds of it."""
+    require(holds(value), f"{name} must be {rule}", repr(value))
+    return value
+
+
+def texts(name, values):
+    """Texts, as a list; one may come alone."""
+    listed = [values] if isinstance(values, str) else values
+    usable = isinstance(listed, tuple | list) and all(isinstance(one, str) for one in listed)
+    require(usable, f"{name} must be text, or several", repr(values))
+    return list(listed)
+
+
+def named(name, values, *, empty=False, rule=None):
+    """A dict whose keys are text, with something in it unless it may be `empty`; what is in it is
+    put to a `rule`, if there is one."""
+    usable = isinstance(values, dict) and all(isinstance(key, str) for key in values)
+    require(usable and (values or empty), f"{name} must be {{name: value}}", repr(values))
+    return {k: rule(f"{name}[{k!r}]", v) if rule else v for k, v in values.items()}
+
+
+def samples(name, signal, dtype=np.float64, *, empty=True, shape=None):
     """A signal as a real, finite array of `dtype`; the time axis may be `empty`.
 
+    Args:
+        name: of the argument, for the message.
+        signal: what came.
+        dtype: of the result; None for that of `signal`, if it is one of floats, else float64.
+        empty: whether an axis may be 0 long.
+        shape: its axes: numbers, or names for those of any length; None for any shape.
+
     Raises:
-        ValueError: if it is none: text, complex, without an axis, not finite in that type.
+        ValueError: if it is none: text, complex, of another shape, not finite in that type.
+
+    >>> samples("noisy", [1.0, 2.0], shape=("batch", "n_samples", 1))
+    Traceback (most recent call last):
+    ValueError: noisy must be [batch, n_samples, 1], got (2,)
     """
     try:
         array = np.asarray(signal)
-    except (ValueError, RuntimeError):  # a ragged list, or what does not want to be an array
+    except Exception:  # a ragged list, or what does not want to be an array
         array = np.array(None)
     hidden = np.ma.is_masked(signal)  # no number at some places
     usable = array.ndim and array.dtype.kind in "iuf" and 0 not in array.shape[empty:]
     rule = "real numbers with a time axis" if empty else "a real array with samples"
     require(usable, f"{name} must be {rule}", f"{array.dtype} {array.shape}")
     require(not hidden, f"{name} must have no masked values", "some")
+    if shape is not None:
+        fits = len(shape) == array.ndim
+        fits &= all(isinstance(a, str) or a == b for a, b in zip(shape, array.shape, strict=False))
+        require(fits, f"{name} must be [{', '.join(map(str, shape))}]", array.shape)
     with np.errstate(over="ignore"):
-        cast = array.astype(dtype)
+        cast = array.astype(dtype or (array.dtype if array.dtype.kind == "f" else np.float64))
     if not np.isfinite(cast).all():
         place = np.argwhere(~np.isfinite(cast))[0].tolist()
         raise ValueError(f"{name} must be finite, got {array[tuple(place)]} at {place}")
@@ -109,3 +178,86 @@ def _within(low, high):
     if high is not None:
         return f" within [{low:g}, {high:g}]"
     return f" of at least {low:g}" if low > -HIGHEST else ""
+
+
+FLAG = partial(that, rule="True or False", holds=lambda x: isinstance(x, bool | np.bool_))
+FUNCTION = partial(that, rule="a function", holds=callable)
+TEXT = partial(that, rule="text", holds=lambda x: isinstance(x, str))
+WHOLE = partial(number, low=1, whole=True)
+SIZE = partial(WHOLE, high=2**24)  # of what is held in memory
+HOLD_LENGTHS = partial(one_or_pair, low=1, whole=True)
+WAVEFORMS = partial(samples, dtype=None, shape=("batch", "n_samples", 1))
+SIGNAL = partial(samples, dtype=None, shape=("n_samples",))
+RULES = {
+    name: rule
+    for names, rule in (
+        ("amplitude stddev", partial(pair, low=0)),
+        ("batch_size channels frame_length n_samples", SIZE),
+        ("best_last logarithmic overwrite partial periodic resample", FLAG),
+        ("build damage method pipeline", FUNCTION),
+        ("chunk_length count experts hold_length kernel_size position rank", WHOLE),
+        ("clean corrupted estimate held noisy", WAVEFORMS),
+        ("batches columns methods recordings rows series signals sounds", named),
+        ("chunks", partial(that, rule="several arrays", holds=np.iterable)),
+        ("ema_momentum impulse_amplitude limit", partial(number, low=0)),
+        ("gain impulse_size", partial(pair, low=1e-30)),
+        ("impulse_length", partial(pair, low=1, whole=True)),
+        ("impulse_rate", partial(pair, low=0, high=1)),
+        ("label name subtype xlabel ylabel", TEXT),
+        ("levels marks", partial(named, empty=True, rule=number)),
+        ("panels records scores", partial(named, rule=named)),
+        ("phase", pair),
+        ("sample_rate", partial(number, low=1, high=1e9)),
+        ("seed", partial(number, low=-(2**63), high=2**63 - 1, whole=True)),
+        ("signal", partial(samples, dtype=np.float32)),
+        ("stages stem steps validations width window", WHOLE),
+        ("test", texts),
+        ("tilt", partial(pair, low=-60, high=60)),
+        ("x y", partial(samples, dtype=None, shape=("count",))),
+    )
+    for name in names.split()
+}
+
+
+def checked(**others):
+    """Have a function put its arguments to their rules, and take what these make of them.
+
+    What is given as the parameter's own default is not looked at.
+
+    Args:
+        others: rules of arguments that differ from `RULES`, callables of (name, value); None for
+            no rule.
+
+    >>> @checked(share=partial(number, low=0, high=1))
+    ... def mixed(share=None):
+    ...     return share
+    >>> mixed(2)
+    Traceback (most recent call last):
+    ValueError: share must be a number within [0, 1], got 2
+    """
+
+    def decorate(function):
+        signature = inspect.signature(function)
+        rules = {name: rule for name, rule in (RULES | others).items() if rule}
+
+        @wraps(function, (*WRAPPER_ASSIGNMENTS, "__kwdefaults__"))
+        def call(*args, **kwargs):
+            given = signature.bind(*args, **kwargs)
+            for name, value in given.arguments.items():
+                if name in rules and value is not signature.parameters[name].default:
+                    given.arguments[name] = rules[name](name, value)
+            return function(*given.args, **given.kwargs)
+
+        call.checked = True
+        return call
+
+    return decorate
+
+
+def guard(module):
+    """Have every public function of a module `checked`, if it is not yet."""
+    space = vars(sys.modules[module])
+    for name, value in list(space.items()):
+        own = inspect.isfunction(value) and value.__module__ == module
+        if own and name[0] != "_" and not hasattr(value, "checked"):
+            space[name] = checked()(value)

@@ -6,25 +6,37 @@ type. `noise` and `hold` draw the parameters too, one set per waveform, as the p
 Formulas: docs/signals.md; seen in section 2 of both notebooks.
 """
 
+from functools import partial
+
 import numpy as np
 import tensorflow as tf
 
 from recon import checks, signals
 
+ANY = partial(
+    signals.tensor,
+    rule="numbers [batch, n_samples, ...]",
+    shapes=[(None,) * axes for axes in (2, 3, 4)],
+)
+RULES = {
+    "signal": partial(ANY, rule="floats [batch, n_samples, ...]", kinds="f"),
+    "stddev": signals.per_waveform(low=0),
+    "tilt": signals.per_waveform(low=-60, high=60),
+    "impulse_rate": signals.per_waveform(low=0, high=1),
+    "impulse_amplitude": signals.per_waveform(low=0),
+    "seed": signals.SEED,
+}
 
-def _broadcast(values, signal):
+
+def _broadcast(name, values, signal):
     """Shape one number for all, or one per waveform, so that it broadcasts over `signal`."""
     values = tf.cast(values, signal.dtype)
+    fits = not values.shape.rank or values.shape.is_compatible_with(signal.shape[:1])
+    checks.require(fits, f"{name} must be one number or {signal.shape[0]}", values.shape)
     return tf.reshape(values, [-1] + [1] * (len(signal.shape) - 1))
 
 
-def _check(name, values, **rule):
-    """Check values that are known now; those inside a graph were checked as ranges."""
-    if not tf.is_tensor(values) or hasattr(values, "numpy"):
-        for value in np.ravel(np.asarray(values)).tolist():
-            checks.number(name, value, **rule)
-
-
+@checks.checked(**RULES)
 def add_gaussian_noise(signal, stddev, *, seed, tilt=None):
     """Add Gaussian noise: signal + stddev * w, with w standard normal, and white unless tilted.
 
@@ -46,11 +58,10 @@ def add_gaussian_noise(signal, stddev, *, seed, tilt=None):
     [[1.0, 1.0]]
     """
     signal = tf.convert_to_tensor(signal)
-    _check("stddev", stddev, low=0)
     noise = signals.normal(tf.shape(signal), seed, signal.dtype)
     if tilt is not None:
-        noise = _tilted(noise, tf.cast(tilt, signal.dtype))
-    return signal + _broadcast(stddev, signal) * noise
+        noise = _tilted(noise, _broadcast("tilt", tilt, signal))
+    return signal + _broadcast("stddev", stddev, signal) * noise
 
 
 def _tilted(noise, tilt):
@@ -58,13 +69,14 @@ def _tilted(noise, tilt):
     spectrum = tf.signal.rfft(tf.experimental.numpy.moveaxis(noise, 1, -1))
     bins = tf.shape(spectrum)[-1]
     height = tf.maximum(tf.range(bins) / bins, 1 / 64)
-    slope = tf.reshape(tilt, [-1] + [1] * (len(noise.shape) - 1)) / (20 * np.log10(2))
+    slope = tilt / (20 * np.log10(2))
     gain = tf.cast(height, noise.dtype) ** slope
     gain /= tf.sqrt(tf.reduce_mean(gain**2, axis=-1, keepdims=True))
     tilted = tf.signal.irfft(spectrum * tf.cast(gain, spectrum.dtype), [tf.shape(noise)[1]])
     return tf.ensure_shape(tf.experimental.numpy.moveaxis(tilted, -1, 1), noise.shape)
 
 
+@checks.checked(**RULES)
 def add_impulse_noise(
     signal, impulse_rate, impulse_amplitude, *, seed, impulse_size=(1, 1), impulse_length=(1, 1)
 ):
@@ -92,13 +104,12 @@ def add_impulse_noise(
     [[0.5, 0.5, 0.5]]
     """
     signal = tf.convert_to_tensor(signal)
-    _check("impulse_rate", impulse_rate, low=0, high=1)
-    _check("impulse_amplitude", impulse_amplitude, low=0)
-    rate, amplitude = (_broadcast(x, signal) for x in (impulse_rate, impulse_amplitude))
+    rate = _broadcast("impulse_rate", impulse_rate, signal)
+    amplitude = _broadcast("impulse_amplitude", impulse_amplitude, signal)
     # One draw decides both: the lowest half of the rate hits upwards, the next one downwards.
     draw = tf.random.stateless_uniform(tf.shape(signal), seed, dtype=signal.dtype)
     impulses = tf.where(draw < rate / 2, amplitude, tf.where(draw < rate, -amplitude, 0.0))
-    if tuple(impulse_size) != (1, 1) or tuple(impulse_length) != (1, 1):
+    if impulse_size != (1, 1) or impulse_length != (1, 1):
         impulses = _clicks(impulses, impulse_size, impulse_length, tf.random.split(seed, 4)[1:])
     return signal + impulses
 
@@ -107,9 +118,9 @@ def _clicks(hits, size, length, seeds):
     """Hits of random size, length and pitch, where there were hits of one sample."""
     places = tf.where(hits != 0)  # [clicks, axes]
     count, longest = tf.shape(places)[0], length[1]
-    sizes = signals.uniform("impulse_size", size, count, seeds[0], logarithmic=True, low=0)
-    lengths = signals.uniform("impulse_length", length, count, seeds[1], low=1, whole=True)
-    pitches = tf.nn.relu(signals.uniform("pitch", (-np.pi, np.pi), count, seeds[2]))
+    sizes = signals.uniform(size, count, seeds[0], logarithmic=True)
+    lengths = signals.uniform(length, count, seeds[1], whole=True)
+    pitches = tf.nn.relu(signals.uniform((-np.pi, np.pi), count, seeds[2]))
     later = tf.range(longest, dtype=tf.float32)  # samples after the hit
     falling = tf.cos(np.pi / 2 * tf.minimum(later / lengths[:, None], 1))
     shape = sizes[:, None] * falling * tf.cos(pitches[:, None] * later)  # [clicks, longest]
@@ -124,6 +135,7 @@ def _clicks(hits, size, length, seeds):
     return tf.scatter_nd(index, shape, tf.shape(hits, places.dtype))
 
 
+@checks.checked(signal=ANY, hold_length=signals.per_waveform(low=1, whole=True))
 def sample_and_hold(signal, hold_length):
     """Quantize in time: keep every hold_length-th sample and hold it until the next one.
 
@@ -145,17 +157,26 @@ def sample_and_hold(signal, hold_length):
     [[1, 1, 3, 3, 5]]
     """
     signal = tf.convert_to_tensor(signal)
-    _check("hold_length", hold_length, low=1, whole=True)
-    if not tf.is_tensor(hold_length):
-        hold_length = checks.number("hold_length", hold_length, low=1, whole=True)
+    if not tf.is_tensor(hold_length) and not np.ndim(hold_length):
+        hold_length = int(hold_length)
         shown = min(hold_length, signal.shape[1] or hold_length)  # of a hold that is longer
         held = tf.repeat(signal[:, ::hold_length], shown, axis=1)
         return tf.ensure_shape(held[:, : tf.shape(signal)[1]], signal.shape)
-    samples, lengths = tf.range(tf.shape(signal)[1]), tf.cast(hold_length, tf.int32)[:, None]
+    lengths = tf.broadcast_to(tf.cast(hold_length, tf.int32), tf.shape(signal)[:1])[:, None]
+    samples = tf.range(tf.shape(signal)[1])
     return tf.gather(signal, samples // lengths * lengths, axis=1, batch_dims=1)
 
 
-def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False, tilt=None, **impulses):
+def noise(
+    *,
+    stddev,
+    impulse_rate,
+    impulse_amplitude,
+    logarithmic=False,
+    tilt=None,
+    impulse_size=(1, 1),
+    impulse_length=(1, 1),
+):
     """Damage that draws a noise level and an impulse rate per waveform.
 
     Args:
@@ -165,28 +186,32 @@ def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False, tilt=No
         logarithmic: draw the level uniform in its logarithm, so that every decade of hiss is as
             likely as any other.
         tilt: range of the noise's spectral slope, dB per octave, uniform; None for white noise.
-        impulses: impulse_size and impulse_length, as in `add_impulse_noise`.
+        impulse_size, impulse_length: as in `add_impulse_noise`.
 
     Returns:
         Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
-    """
 
-    impulse_amplitude = checks.number("impulse_amplitude", impulse_amplitude, low=0)
+    Raises:
+        ValueError: naming the argument, the rule and the value.
+    """
+    checks.pair("stddev", stddev, low=1e-30 if logarithmic else 0)
+    clicks = {"impulse_size": impulse_size, "impulse_length": impulse_length}
 
     def corrupt(clean, seed):
         seeds = tf.unstack(tf.random.split(seed, 4))
         count = tf.shape(clean)[0]
-        levels = signals.uniform("stddev", stddev, count, seeds[0], low=0, logarithmic=logarithmic)
-        rates = signals.uniform("impulse_rate", impulse_rate, count, seeds[1], low=0, high=1)
+        levels = signals.uniform(stddev, count, seeds[0], logarithmic=logarithmic)
+        rates = signals.uniform(impulse_rate, count, seeds[1])
         slopes = None
         if tilt is not None:
-            slopes = signals.uniform("tilt", tilt, count, tf.random.split(seeds[0])[1])
+            slopes = signals.uniform(tilt, count, tf.random.split(seeds[0])[1])
         noisy = add_gaussian_noise(clean, levels, seed=seeds[2], tilt=slopes)
-        return add_impulse_noise(noisy, rates, impulse_amplitude, seed=seeds[3], **impulses)
+        return add_impulse_noise(noisy, rates, impulse_amplitude, seed=seeds[3], **clicks)
 
     return corrupt
 
 
+@checks.checked(hold_length=checks.HOLD_LENGTHS)
 def hold(hold_length):
     """Damage that quantizes in time by a sample-and-hold.
 
@@ -200,8 +225,7 @@ def hold(hold_length):
         return lambda clean, seed: sample_and_hold(clean, hold_length)
 
     def corrupt(clean, seed):
-        count = tf.shape(clean)[0]
-        lengths = signals.uniform("hold_length", hold_length, count, seed, low=1, whole=True)
+        lengths = signals.uniform(hold_length, tf.shape(clean)[0], seed, whole=True)
         return sample_and_hold(clean, tf.cast(lengths, tf.int32))
 
     return corrupt
@@ -219,7 +243,8 @@ def either(shares):
     Raises:
         ValueError: if a share is not a number above 0, or there is none.
     """
-    checks.require(shares, "shares must be {damage: how often}", repr(shares))
+    usable = isinstance(shares, dict) and shares and all(map(callable, shares))
+    checks.require(usable, "shares must be {damage: how often}", repr(shares))
     shares_of = [checks.number("shares", share, low=1e-9) for share in shares.values()]
     logits = np.log([shares_of], dtype=np.float32)
 
@@ -230,3 +255,6 @@ def either(shares):
         return tf.gather(tf.stack(kinds, axis=1), which, axis=1, batch_dims=1)
 
     return corrupt
+
+
+checks.guard(__name__)

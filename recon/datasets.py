@@ -50,11 +50,11 @@ def noise_reduction(
     TensorShape([2, 256, 1])
     """
     clean = _sinusoids(n_samples, cycles, amplitude, phase)
-    damage = {"stddev": stddev, "impulse_rate": impulse_rate}
-    corrupt = corruptors.noise(**damage, impulse_amplitude=impulse_amplitude)
-    return _pipeline(batch_size, seed, clean, corrupt)
+    damage = {"impulse_rate": impulse_rate, "impulse_amplitude": impulse_amplitude}
+    return _pipeline(batch_size, seed, clean, corruptors.noise(stddev=stddev, **damage))
 
 
+@checks.checked(hold_length=checks.HOLD_LENGTHS)
 def inverse_quantization(
     batch_size,
     *,
@@ -116,21 +116,13 @@ def crops(recordings, batch_size, *, seed, n_samples, damage, gain=(1.0, 1.0), w
     Raises:
         ValueError: naming the argument, the rule and the value.
     """
-    n_samples = checks.number("n_samples", n_samples, low=1, high=2**24, whole=True)
-    named = isinstance(recordings, dict) and all(isinstance(name, str) for name in recordings)
-    checks.require(named and recordings, "recordings must be {name: samples}", repr(recordings))
-    checks.require(callable(damage), "damage must be a function of (clean, seed)", repr(damage))
-    arrays = []
     for name, samples in recordings.items():
-        checks.samples(f"recordings[{name!r}]", samples, np.float32, empty=False)
-        arrays.append(np.asarray(samples))
-        usable = arrays[-1].ndim == 1 and arrays[-1].dtype.kind == "f"
-        rule = f"recordings[{name!r}] must be floats [n_samples]"
-        checks.require(usable, rule, f"{arrays[-1].dtype} {arrays[-1].shape}")
-
-    weights = {"": 1.0} if weights is None else weights
-    named = isinstance(weights, dict) and all(isinstance(source, str) for source in weights)
-    checks.require(named and weights, "weights must be {source: how often}", repr(weights))
+        label = f"recordings[{name!r}]"
+        checks.samples(label, samples, np.float32, empty=False, shape=("n_samples",))
+        kind = np.asarray(samples).dtype
+        checks.require(kind.kind == "f", f"{label} must be floats [n_samples]", kind)
+    arrays = list(map(np.asarray, recordings.values()))
+    weights = {"": 1.0} if weights is None else checks.named("weights", weights)
     sources = [
         [i for i, name in enumerate(recordings) if not source or name.startswith(source + "/")]
         for source in weights
@@ -159,7 +151,7 @@ def crops(recordings, batch_size, *, seed, n_samples, damage, gain=(1.0, 1.0), w
         places = tf.random.stateless_uniform([BLOCK], seeds[1], dtype=tf.float64)
         block = tf.numpy_function(cut, [which, places], tf.float32)
         sign = tf.cast(tf.random.stateless_uniform([BLOCK, 1], seeds[2]) < 0.5, tf.float32)
-        gains = signals.uniform("gain", gain, BLOCK, other_seeds[1], logarithmic=True)[:, None]
+        gains = signals.uniform(gain, BLOCK, other_seeds[1], logarithmic=True)[:, None]
         return (2 * sign - 1) * gains * tf.ensure_shape(block, [BLOCK, n_samples])
 
     return _pipeline(batch_size, seed, clean, damage)
@@ -167,7 +159,6 @@ def crops(recordings, batch_size, *, seed, n_samples, damage, gain=(1.0, 1.0), w
 
 def _sinusoids(n_samples, cycles, amplitude, phase):
     """Draws a block of clean sinusoids from a seed."""
-    n_samples = checks.number("n_samples", n_samples, low=1, high=2**24, whole=True)
     return lambda seed: signals.draw_sinusoids(
         BLOCK, n_samples, seed, cycles=cycles, amplitude=amplitude, phase=phase
     )
@@ -175,8 +166,6 @@ def _sinusoids(n_samples, cycles, amplitude, phase):
 
 def _pipeline(batch_size, seed, draw, damage):
     """Blocks from `draw(seed)`, damaged by `damage(clean, seed)`, cut into batches."""
-    batch_size = checks.number("batch_size", batch_size, low=1, high=2**24, whole=True)
-    seed = checks.number("seed", seed, low=-(2**63), high=2**63 - 1, whole=True)
 
     def block(index):
         seeds = tf.unstack(tf.random.split(tf.stack([tf.constant(seed, tf.int64), index]), 2))
@@ -204,6 +193,13 @@ def take(dataset, count):
     >>> corrupted.shape, clean.shape
     ((100, 256, 1), (100, 256, 1))
     """
-    count = checks.number("count", count, low=1, whole=True)
-    examples = dataset.unbatch().batch(count, drop_remainder=True)
-    return next(examples.take(1).as_numpy_iterator())
+    checks.require(
+        isinstance(dataset, tf.data.Dataset), "dataset must be a tf.data.Dataset", repr(dataset)
+    )
+    examples = dataset.unbatch().batch(count, drop_remainder=True).take(1)
+    found = list(examples.as_numpy_iterator())
+    checks.require(found, f"dataset must hold {count} examples", "fewer")
+    return found[0]
+
+
+checks.guard(__name__)

@@ -27,6 +27,7 @@ def score(methods, corrupted, clean, *, limit=None):
     Raises:
         ValueError: if a method returns another shape or numbers that are not finite.
     """
+    checks.alike(corrupted=corrupted, clean=clean)
     scores = {}
     for name, method in methods.items():
         seeds = method if isinstance(method, list | tuple) else [method]
@@ -52,6 +53,7 @@ def _score(method, corrupted, clean, limit):
     return score
 
 
+@checks.checked(scores=None)
 def over_seeds(scores):
     """Scores of one network trained with several seeds, as one row of a table.
 
@@ -64,6 +66,9 @@ def over_seeds(scores):
     >>> over_seeds([{"gain_db": 1.0}, {"gain_db": 2.0}, {"gain_db": 3.0}])
     {'gain_db': 2.0, 'gain_db_spread': 1.0}
     """
+    several = isinstance(scores, list | tuple) and len(scores) > 1
+    several = several and all(isinstance(score, dict) for score in scores)
+    checks.require(several, "scores must be two dicts or more", repr(scores))
     row = {}
     for key in scores[0]:
         values = [score[key] for score in scores]
@@ -77,7 +82,8 @@ def group_means(values, groups):
     >>> group_means([1.0, 2.0, 6.0], [7, 5, 5]).tolist()
     [4.0, 1.0]
     """
-    values, groups = np.asarray(values), np.asarray(groups)
+    values, groups = (checks.samples(*x) for x in (("values", values), ("groups", groups)))
+    checks.alike(values=values, groups=groups)
     return np.array([values[groups == label].mean() for label in np.unique(groups)])
 
 
@@ -87,6 +93,7 @@ def apply(method, corrupted):
     return np.concatenate([np.asarray(method(batch)) for batch in batches])
 
 
+@checks.checked(index=checks.RULES["seed"])
 def corrupted_as(damage, clean, index, *, seed):
     """Recording number `index` corrupted as the pair (seed, index) decides, always alike.
 
@@ -127,6 +134,7 @@ def score_files(methods, recordings, damage, *, seed, measures=None):
     return {n: {m: np.array(values) for m, values in row.items()} for n, row in scores.items()}
 
 
+@checks.checked(hold_length=partial(checks.WHOLE, low=2))
 def spectral_measures(hold_length):
     """What to measure beside the SNR on recordings quantized in time: {name: metric}.
 
@@ -141,8 +149,11 @@ def spectral_measures(hold_length):
     }
 
 
+@checks.checked(clean=None, estimate=None)
 def worst(clean, estimate):
     """The three waveforms with the lowest SNR and the one at the median: {title: index}."""
+    three = np.ndim(clean) > 1 and len(clean) > 2
+    checks.require(three, "clean must be three waveforms or more", np.shape(clean))
     order = np.argsort(metrics.snr_db(clean, estimate))
     places = {"worst": 0, "second worst": 1, "third worst": 2, "median": len(order) // 2}
     return {title: order[place] for title, place in places.items()}
@@ -158,6 +169,7 @@ def per_file(scores):
     }
 
 
+@checks.checked(**dict.fromkeys(("corrupted", "clean", "whole"), checks.SIGNAL))
 def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
     """How well frames join: the error next to seams over the error elsewhere.
 
@@ -181,6 +193,7 @@ def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
     Raises:
         ValueError: if frame_length is no larger multiple of 2 * width.
     """
+    checks.alike(corrupted=corrupted, clean=clean, whole=whole)
     fits = frame_length % (2 * width) == 0 and frame_length > 2 * width
     rule = f"frame_length must be a larger multiple of 2 * width = {2 * width}"
     checks.require(fits, rule, frame_length)
@@ -194,7 +207,8 @@ def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
             distance = np.minimum(place, frame_length - 1 - place) // width
             groups += np.bincount(distance, weights=error, minlength=len(groups))
         groups /= len(clean)
-        ratio = float(groups[0] / groups[1:].mean())
+        with np.errstate(divide="ignore", invalid="ignore"):  # there may be no error at all
+            ratio = float(groups[0] / groups[1:].mean())
         difference = float(np.abs(np.asarray(method(corrupted)) - whole).max())
         scores[name] = {"seam_ratio": ratio, "by_distance": np.sqrt(groups).tolist()}
         scores[name]["difference"] = difference
@@ -231,7 +245,10 @@ def table(scores, columns, *, heading="method", best_last=True):
     | a | 1.0 |
     | b | 2.0 |
     """
-    columns = {key: c for key, c in columns.items() if any(key in row for row in scores.values())}
+    known = {key for row in scores.values() for key in row}
+    rule = f"columns must name some of {', '.join(sorted(known))}"
+    checks.require(known & set(columns), rule, ", ".join(columns))
+    columns = {key: column for key, column in columns.items() if key in known}
     rows = list(scores.items())
     if best_last:
         rows.sort(key=lambda row: row[1].get(next(iter(columns)), float("inf")))
@@ -249,3 +266,6 @@ def _cell(value, form):
     if value is None or isinstance(value, str):
         return value or ""
     return format(value, form).replace("-", "−")
+
+
+checks.guard(__name__)

@@ -8,12 +8,14 @@ without a break by construction. Explained in docs/framing.md, shown in section 
 
 import logging
 import math
+from functools import partial
 
 import numpy as np
 
 from recon import checks
 
 BATCH = 64  # frames restored at a time by the methods that are not exact
+MONO = partial(checks.SIGNAL, dtype=np.float32)
 MOST = 64  # channels of a signal that has fewer samples than channels
 # Pieces of many lengths are as many shapes; TensorFlow takes that for a mistake and says so.
 logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
@@ -129,8 +131,6 @@ def restore(model, signal, *, chunk_length):
         ValueError: if the model has no receptive field, the signal is of another kind, or
             chunk_length is not a whole number of at least 1.
     """
-    chunk_length = checks.number("chunk_length", chunk_length, low=1, whole=True)
-    signal = checks.samples("signal", signal, np.float32)
     _channels("signal", signal)
     starts = range(0, max(len(signal), 1), chunk_length)
     chunks = (signal[start : start + chunk_length] for start in starts)
@@ -149,11 +149,13 @@ def pieces(model, chunks):
     """
     stream = Stream(model)
     for chunk in chunks:
+        chunk = checks.samples("chunks", chunk, np.float32)
         stream.push(chunk[:0])  # says which axis is which, however short a chunk
         yield stream.push(chunk)
     yield stream.flush()
 
 
+@checks.checked(model=checks.FUNCTION, signal=MONO)
 def frame_by_frame(model, signal, *, frame_length):
     """Each frame restored alone and laid end to end: what breaks at every seam.
 
@@ -168,9 +170,6 @@ def frame_by_frame(model, signal, *, frame_length):
     Raises:
         ValueError: if frame_length is less.
     """
-    frame_length = checks.number("frame_length", frame_length, low=1, whole=True)
-    signal = checks.samples("signal", signal, np.float32)
-    checks.require(signal.ndim == 1, "signal must be [n_samples]", signal.shape)
     whole = len(signal) // frame_length * frame_length
     parts = [_frames(model, signal[:whole].reshape(-1, frame_length)).ravel()]
     if whole < len(signal):
@@ -178,6 +177,7 @@ def frame_by_frame(model, signal, *, frame_length):
     return np.concatenate(parts)
 
 
+@checks.checked(model=checks.FUNCTION, signal=MONO, frame_length=checks.even)
 def overlap_add(model, signal, *, frame_length):
     """Frames at half their length apart, cross-faded by a periodic Hann window.
 
@@ -198,10 +198,6 @@ def overlap_add(model, signal, *, frame_length):
 
     Source: Griffin and Lim, "Signal Estimation from Modified Short-Time Fourier Transform", 1984.
     """
-    frame_length = checks.number("frame_length", frame_length, low=2, whole=True)
-    checks.require(frame_length % 2 == 0, "frame_length must be even", frame_length)
-    signal = checks.samples("signal", signal, np.float32)
-    checks.require(signal.ndim == 1, "signal must be [n_samples]", signal.shape)
     hop_length = frame_length // 2
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
     count = -(-len(signal) // hop_length) + 1
@@ -238,3 +234,6 @@ def _apply(model, frames):
     answer, asked = np.asarray(run(frames[..., None]), np.float32), (*frames.shape, 1)
     checks.require(answer.shape == asked, f"model must give {asked} as it is given", answer.shape)
     return answer[..., 0]
+
+
+checks.guard(__name__)

@@ -26,8 +26,7 @@ def mean_square(bounds):
 def is_circle(phase):
     """Whether a range of phases is a full circle, or several: then nothing is known of it. 6.28 is
     near enough."""
-    first, last = checks.pair("phase", phase)
-    turns = (last - first) / (2 * np.pi)
+    turns = (phase[1] - phase[0]) / (2 * np.pi)
     return round(turns) > 0 and abs(turns - round(turns)) < 1e-3
 
 
@@ -39,10 +38,7 @@ def noise_error(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
     >>> round(noise_error(**SIGNAL, **DAMAGE), 6)
     0.0125
     """
-    stddev = checks.pair("stddev", stddev, low=0)
-    rates = checks.pair("impulse_rate", impulse_rate, low=0, high=1)
-    size = checks.number("impulse_amplitude", impulse_amplitude, low=0)
-    return mean_square(stddev) + sum(rates) / 2 * size**2
+    return mean_square(stddev) + sum(impulse_rate) / 2 * impulse_amplitude**2
 
 
 def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude):
@@ -78,10 +74,9 @@ def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
     0.0001
     """
     check_cycles(cycles, n_samples)
-    low, high = checks.pair("amplitude", amplitude, low=0)
-    if max(checks.pair("stddev", stddev, low=0)) == 0:
+    if max(stddev) == 0:
         return 0.0
-    circle = is_circle(phase)
+    (low, high), circle = amplitude, is_circle(phase)
     nodes, weights = leggauss(16)
     s = (np.mean(stddev) + np.ptp(stddev) / 2 * nodes[:, None]) * np.sqrt(2 / n_samples)
     # Pieces: within 8 s of an end of the prior the integrand is a few s wide, between them smooth.
@@ -99,7 +94,7 @@ def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
 
 def check_cycles(cycles, n_samples):
     """(fewest, most) cycles per frame, where sine and cosine are two amplitudes to estimate."""
-    n_samples = checks.number("n_samples", n_samples, low=3, whole=True)
+    checks.number("n_samples", n_samples, low=3)
     return checks.pair("cycles", cycles, low=1, high=(n_samples - 1) // 2, whole=True)
 
 
@@ -128,6 +123,7 @@ def amplitude_posterior(rho, s, amplitude, circle):
     return length, np.log(evidence * span) - beyond**2 / 2
 
 
+@checks.checked(hold_length=checks.HOLD_LENGTHS)
 def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
     """Mean squared error of time quantization's input, per cycle count.
 
@@ -151,9 +147,10 @@ def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
         for value, weight in phases:
             waves = np.sin(2 * np.pi * counts * n / n_samples + value)
             errors += weight * np.mean((waves - waves[:, n // length * length]) ** 2, axis=1)
-    return mean_square(checks.pair("amplitude", amplitude, low=0)) * errors / len(lengths)
+    return mean_square(amplitude) * errors / len(lengths)
 
 
+@checks.checked(hold_length=checks.HOLD_LENGTHS)
 def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
     """Least mean squared error per cycle count: that of the posterior mean.
 
@@ -206,44 +203,45 @@ def _spread_of_groups(waves, mean, variance, hold_length):
     return errors
 
 
+@checks.checked(hold_length=checks.HOLD_LENGTHS)
 def hold_lengths(hold_length):
     """The hold lengths that may be drawn, a list: of a range all, else the one."""
-    if np.iterable(hold_length):
-        first, last = checks.pair("hold_length", hold_length, low=1, whole=True)
-        return list(range(first, last + 1))
-    return [checks.number("hold_length", hold_length, low=1, whole=True)]
+    first, last = hold_length if np.iterable(hold_length) else (hold_length, hold_length)
+    return list(range(first, last + 1))
 
 
-def held_prior(n_samples, cycles, amplitude, phase, hold_length):
+def held_prior(n_samples, cycles, amplitude, known, hold_length):
     """What is drawn, as weights with a mean and a variance on waves that never change.
 
     Args:
-        phase: radians, where it is known; None for one that is uniform on the circle.
+        known: the phase, radians; None for one that is uniform on the circle.
 
     Returns:
         waves [counts, 1, n_samples] for a known phase, [counts, 2, n_samples] (sine and cosine)
         for an unknown one, with knots that are zero on paper exactly zero; mean and variance of
         each weight. Aliases share their knots, and so does the sine once its sign is flipped.
     """
-    low, high = checks.pair("amplitude", amplitude, low=0)
+    low, high = amplitude
     mean, variance = (low + high) / 2, (high - low) ** 2 / 12
     counts = _counts(cycles, n_samples)[:, None, None]
     angle = 2 * np.pi * (counts * np.arange(n_samples) % n_samples) / n_samples
-    if phase is not None:
-        return np.round(np.sin(angle + phase), 9), mean, variance
+    if known is not None:
+        return np.round(np.sin(angle + known), 9), mean, variance
     flip = np.where(counts * hold_length % n_samples > n_samples / 2, -1, 1)
     waves = np.concatenate([flip * np.sin(angle), np.cos(angle)], axis=1)
     return np.round(waves, 9), 0.0, (mean**2 + variance) / 2
 
 
 def _counts(cycles, n_samples):
-    n_samples = checks.number("n_samples", n_samples, low=1, whole=True)
     first, last = checks.pair("cycles", cycles, low=0, high=n_samples // 2, whole=True)
     return np.arange(first, last + 1)
 
 
 def _phases(phase):
     """[(phase, weight)] for a mean over a range of phases: a Gauss-Legendre rule, or the one."""
-    first, last = checks.pair("phase", phase)
+    first, last = phase
     nodes, weights = leggauss(32) if last > first else (np.zeros(1), 2 * np.ones(1))
     return list(zip((first + last) / 2 + (last - first) / 2 * nodes, weights / 2, strict=True))
+
+
+checks.guard(__name__)

@@ -10,15 +10,17 @@ import numpy as np
 
 from recon import checks
 
+LARGEST = 1e150  # whose square float64 holds
+
 
 def _waveforms(**signals):
     """The arguments as float64 [batch, samples]; a ValueError in one line for what cannot be."""
-    shapes = {name: np.shape(signal) for name, signal in signals.items()}
-    alike = len(set(shapes.values())) == 1
-    checks.require(alike, f"{' and '.join(shapes)} must have one shape", shapes)
-    arrays = [checks.samples(name, signal, empty=False) for name, signal in signals.items()]
-    rows = len(arrays[0]) if arrays[0].ndim > 1 else 1
-    return [array.reshape(rows, -1) for array in arrays]
+    arrays = {name: checks.samples(name, signal, empty=False) for name, signal in signals.items()}
+    checks.alike(**arrays)
+    for name, array in arrays.items():
+        largest = np.abs(array).max()
+        checks.require(largest < LARGEST, f"{name} must be below {LARGEST:g} in size", largest)
+    return [array.reshape(len(array) if array.ndim > 1 else 1, -1) for array in arrays.values()]
 
 
 def _one_or_many(values, like):
@@ -106,8 +108,7 @@ def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=
     a, b = _waveforms(reference=reference, estimate=estimate)
     low, high = checks.pair("band", band, low=0, high=1)
     checks.require(low < high, "band must not be empty", repr(band))
-    frame_length = checks.number("frame_length", frame_length, low=4, whole=True)
-    checks.require(frame_length % 2 == 0, "frame_length must be even", frame_length)
+    frame_length = checks.even("frame_length", frame_length, low=4)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
     logs = []
     for signal in (a, b):

@@ -9,7 +9,7 @@ import os
 import secrets
 import zipfile
 from contextlib import contextmanager
-from functools import reduce
+from functools import partial, reduce
 from math import gcd
 from pathlib import Path
 
@@ -203,6 +203,10 @@ def _reason(error):
     return " ".join(str(error).split())[:200]
 
 
+SEVERAL = partial(checks.several, low=1, whole=True)
+
+
+@checks.checked(channels=SEVERAL, kernel_sizes=SEVERAL, factors=SEVERAL)
 def encoder_decoder(
     *,
     channels=(32, 96, 192, 256),
@@ -228,6 +232,10 @@ def encoder_decoder(
     >>> encoder_decoder()(np.zeros([2, 100, 1])).shape
     TensorShape([2, 100, 1])
     """
+    counts = len(channels), len(kernel_sizes), len(factors) + 1
+    checks.require(
+        len({*counts}) == 1, "channels, kernel_sizes must be one more than factors", counts
+    )
     signal = keras.Input((None, 1))
     x = signal
     for filters, kernel_size, factor in zip(channels, kernel_sizes, factors, strict=False):
@@ -241,6 +249,7 @@ def encoder_decoder(
     return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
 
 
+@checks.checked(channels=SEVERAL, front=partial(checks.WHOLE, low=0))
 def unet(*, stem=32, window=2, channels=(192, 256), front=0, stages=1, name="unet", **about):
     """A U-Net (Ronneberger, Fischer and Brox, 2015) on a strided stem, or several in a row.
 
@@ -380,6 +389,7 @@ def _pointwise(channels, outputs=1, *, activation="relu", **last):
     return keras.Sequential([*hidden, layers.Dense(outputs, **last)])
 
 
+@checks.checked(frame_length=checks.even)
 def unrolled(*, frame_length=256, channels=16, name="unrolled", **about):
     """Noise reduction as an unrolled iteration: small networks steer the half-steps.
 
@@ -758,6 +768,19 @@ class Choice(layers.Layer):
         return sum(map(ops.multiply, weights, answers)) / sum(weights)
 
 
+def _gains(name, gains):
+    """The rule of the gains of a denoiser."""
+    triples = isinstance(gains, tuple | list)
+    triples = triples and all(isinstance(g, tuple | list) and len(g) == 3 for g in gains)
+    rule = f"{name} must be several (frame_length, channels, dilations)"
+    checks.require(triples, rule, repr(gains))
+    return [
+        (checks.even(name, length), checks.WHOLE(name, channels), SEVERAL(name, dilations))
+        for length, channels, dilations in gains
+    ]
+
+
+@checks.checked(dilations=SEVERAL, frame_length=partial(checks.even, low=8), gains=_gains)
 def denoiser(
     *,
     position=8,
@@ -816,6 +839,7 @@ def denoiser(
     return Network(signal, x, name, **about)
 
 
+@checks.checked(hold_length=partial(checks.WHOLE, low=2), frame_lengths=SEVERAL, dilations=SEVERAL)
 def interpolator(
     *,
     hold_length,
@@ -875,12 +899,12 @@ def _residual(x):
     return layers.ReLU()(layers.Add()([x, y]))
 
 
-# How far a network looks. A reach is (samples, block): an integer array [positions, channels, 2]
-# with the first and the last input sample behind each number of a tensor, for a stretch of `block`
-# input samples, after which it repeats, shifted. What depends on nothing has an empty range.
+# How far a network looks. A reach is (samples, block): an integer array [positions, 2] with the
+# first and the last input sample that each position of a tensor may depend on, for a stretch of
+# `block` input samples, after which it repeats, shifted.
 
-EMPTY = 2**40, -(2**40)
-MIXERS = layers.Conv1D, layers.SeparableConv1D, layers.Conv1DTranspose  # each channel reads all
+NOTHING = 2**40, -(2**40)
+LONGEST = 2**17  # samples of a stretch: of frames and strides the least common multiple
 READERS = (
     layers.Conv1D,
     layers.SeparableConv1D,
@@ -894,13 +918,11 @@ def _receptive_field(model):
     """(left, right, stride) of a functional model, found by walking its graph."""
     shapes = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
     rule = "network must map [batch, n_samples, 1] to the same shape, any n_samples"
-    checks.require(shapes[:-1] == [(None, None, 1)], rule, shapes)
-    samples, stride = _walk(model, [(np.zeros((1, 1, 2), np.int64), 1)])
-    found = f"{samples.shape[:2]} numbers for {stride} samples"
-    checks.require(samples.shape[:2] == (stride, 1), rule, found)
-    here = np.arange(stride)
-    left, right = (here - samples[:, 0, 0]).max(), (samples[:, 0, 1] - here).max()
-    return max(0, int(left)), max(0, int(right)), stride
+    checks.require(shapes[:-1] == [(None, None, 1)] and shapes[-1][2:] == (1,), rule, shapes)
+    samples, stride = _walk(model, [(np.zeros((1, 2), np.int64), 1)])
+    checks.require(len(samples) == stride, rule, f"{len(samples)} for {stride} samples")
+    left, right = np.abs(samples - np.arange(stride)[:, None]).max(axis=0)
+    return int(left), int(right), stride
 
 
 def _walk(model, inputs):
@@ -921,9 +943,10 @@ def _reach(node, inputs):
     if isinstance(layer, keras.Model):
         return _walk(layer, inputs)
     if isinstance(layer, layers.Reshape) and layer.target_shape[:-1] == (-1,):
-        channels = layer.target_shape[1]
-        samples, block = _repeated(samples, block, channels // gcd(channels, samples.size // 2))
-        return samples.reshape(-1, channels, 2), block
+        before, after = node.input_tensors[0].shape[-1], layer.target_shape[1]
+        numbers = len(samples) * before
+        samples, block = _repeated(samples, block, after // gcd(after, numbers))
+        return _union(np.repeat(samples, before, axis=0).reshape(-1, after, 2)), block
     if isinstance(layer, (*READERS, layers.Conv1DTranspose)):
         pooling = isinstance(layer, layers.MaxPooling1D | layers.AveragePooling1D)
         (size,), (step,) = layer.pool_size if pooling else layer.kernel_size, layer.strides
@@ -935,107 +958,77 @@ def _reach(node, inputs):
         if isinstance(layer, READERS):
             samples, block = _repeated(samples, block, step // gcd(step, len(samples)))
             starts = np.arange(len(samples) // step)[:, None] * step - before
-            samples = _gathered(samples, block, starts + dilation * np.arange(size))
-        else:  # position p writes to p * step - before, and every dilation-th after it
-            written = np.arange(len(samples) * step)[:, None] + before
-            read = written // step - np.arange(-(-span // step) + 1)
-            tap = written - read * step
-            samples = _gathered(samples, block, read, tap < span)
-        return _mixed(samples, _dependence(node, 0, slice(None), 4 * step)), block
-    if isinstance(layer, _Spectral):
-        return _hops(layer, inputs)
+            return _gathered(samples, block, starts + dilation * np.arange(size)), block
+        # Position p writes to p * step - before, and every dilation-th after it.
+        written = np.arange(len(samples) * step)[:, None] + before
+        read = written // step - np.arange(-(-span // step) + 1)
+        return _gathered(samples, block, read, written - read * step < span), block
     if isinstance(layer, layers.UpSampling1D):
         return np.repeat(samples, layer.size, axis=0), block
-    block = int(np.lcm.reduce([block for _, block in inputs]))
-    parts = []
-    for i, (samples, own) in enumerate(inputs):
-        dependence = _dependence(node, i, slice(1, 2), 4)
-        parts.append(_mixed(_repeated(samples, own, block // own)[0], dependence))
+    hop_length = layer.frame_length // 2 if isinstance(layer, _Spectral) else 1
+    stretch = int(np.lcm.reduce([hop_length, *(block for _, block in inputs)]))
+    parts = [_repeated(samples, block, stretch // block)[0] for samples, block in inputs]
     if len({len(part) for part in parts}) > 1:
         _refuse(layer, "whose inputs differ in length")
-    return _union(np.stack(parts)), block
-
-
-def _hops(layer, inputs):
-    """The reach of what works on spectra: whole hops, on either side of a sample's own."""
-    hop_length = layer.frame_length // 2
-    block = int(np.lcm.reduce([hop_length, *(own for _, own in inputs)]))
-    starts = np.arange(0, block, hop_length)[:, None] - layer.hops * hop_length
-    parts = []
-    for samples, own in inputs:
-        samples, _ = _repeated(samples, own, block // own)
-        if samples.shape[:2] != (block, 1):
-            _refuse(layer, "which takes signals alone")
-        # Of all that is seen, the first block has what begins first, the last what ends last.
-        after = starts + (2 * layer.hops + 1) * hop_length - block
-        parts.append(
-            _gathered(samples, block, np.hstack([s + np.arange(block) for s in (starts, after)]))
-        )
-    return np.repeat(_union(np.stack(parts)), hop_length, axis=0), block
+    samples = _union(np.stack(parts, axis=1))
+    if hop_length == 1:
+        _check_alone(node)
+        return samples, stretch
+    if len(samples) != stretch:
+        _refuse(layer, "which takes signals alone")
+    # Whole hops, on either side of a position's own: what begins first, what ends last.
+    hops = np.arange(0, stretch, hop_length)[:, None]
+    ends = [hops - layer.hops * hop_length, hops + (layer.hops + 1) * hop_length - stretch]
+    read = np.hstack([end + np.arange(stretch) for end in ends])
+    return np.repeat(_gathered(samples, stretch, read), hop_length, axis=0), stretch
 
 
 def _repeated(samples, block, times):
     """The reach of a stretch that is longer by a factor."""
-    shifts = block * np.arange(times)[:, None, None, None]
-    return (samples + shifts).reshape(-1, *samples.shape[1:]), block * times
+    rule = f"network must repeat itself within {LONGEST} samples"
+    checks.require(block * times <= LONGEST, rule, block * times)
+    shifts = block * np.arange(times)[:, None, None]
+    return (samples + shifts).reshape(-1, 2), block * times
 
 
 def _gathered(samples, block, index, valid=True):
     """What lies behind any of the positions index [positions, taps]; those outside of the stretch
     lie in the ones before and after."""
-    shifts = (index // len(samples) * block)[..., None, None]
-    taps = samples[index % len(samples)] + shifts  # [positions, taps, channels, 2]
-    taps[~np.broadcast_to(valid, index.shape)] = EMPTY
-    return _union(np.moveaxis(taps, 1, 0))
+    taps = samples[index % len(samples)] + (index // len(samples) * block)[..., None]
+    taps[~np.broadcast_to(valid, index.shape)] = NOTHING
+    return _union(taps)
 
 
 def _union(samples):
-    """What lies behind any of the entries along the first axis."""
-    return np.stack([samples[..., 0].min(0), samples[..., 1].max(0)], axis=-1)
+    """What lies behind any of the entries along the second axis, [positions, entries, 2]."""
+    return np.stack([samples[..., 0].min(1), samples[..., 1].max(1)], axis=-1)
 
 
-def _mixed(samples, dependence):
-    """The reach of channels that depend on channels, bool [channels in, channels out]."""
-    kinds, kind = np.unique(dependence, axis=1, return_inverse=True)  # most read alike
-    channels = [np.where(read[:, None], samples, EMPTY) for read in kinds.T]
-    channels = np.stack([_union(np.moveaxis(each, 1, 0)) for each in channels], axis=1)
-    return channels[:, kind.ravel()]
+def _check_alone(node):
+    """Refuse a layer whose answer at a position depends on more than that position.
 
-
-def _dependence(node, index, place, length):
-    """Which channels out depend on which channels of input `index`: bool [channels in, out].
-
-    Found by calling the layer with one channel spoilt at a time at some `place`: NaN gets through
-    zero weights, closed gates and dead units, a large number through a maximum. Where only a part
-    is spoilt, the layer may answer otherwise there and nowhere else, and has to treat all positions
-    of a constant alike.
+    One of four is spoilt: NaN gets through zero weights, closed gates and dead units, a large
+    number through a maximum. The others may not change, and a constant is answered by a constant.
     """
-    tensors, layer = node.input_tensors, node.operation
-    channels, random = tensors[index].shape[-1], np.random.default_rng(0)
-    if type(layer) in MIXERS and getattr(layer, "groups", 1) == 1:
-        return np.ones((channels, layer.filters), bool)
-    values = [random.uniform(0.5, 1.5, (1, 1, tensor.shape[-1])) for tensor in tensors]
-    values = [np.tile(value, (channels, length, 1)).astype(np.float32) for value in values]
+    random = np.random.default_rng(0)
+    usual = [random.uniform(0.5, 1.5, (1, 1, tensor.shape[-1])) for tensor in node.input_tensors]
 
     def answer(harm):
-        spoilt = [value.copy() for value in values]
-        each = np.arange(channels)
-        spoilt[index][each, place, each] += harm
-        filled = dict(zip(map(id, tensors), map(ops.convert_to_tensor, spoilt), strict=True))
+        values = [np.tile(value, (1, 4, 1)).astype(np.float32) for value in usual]
+        for value in values:
+            value[:, 1] += harm
+        values = map(ops.convert_to_tensor, values)
+        filled = dict(zip(map(id, node.input_tensors), values, strict=True))
         args, kwargs = node.arguments.fill_in(filled)
         return ops.convert_to_numpy(node.operation(*args, **kwargs))
 
-    usual = answer(0)
-    if usual.ndim != 3 or (place != slice(None) and usual.shape[1] != length):
+    plain = answer(0)
+    if plain.ndim != 3 or plain.shape[1] != 4:
         _refuse(node.operation, "which changes the length")
-    changed = np.any(
-        [~np.isclose(answer(harm), usual, rtol=1e-3) for harm in (np.nan, 1e4)], axis=0
-    )
-    if place != slice(None):
-        elsewhere = np.delete(changed, np.arange(length)[place], axis=1)
-        if elsewhere.any() or not np.allclose(usual, usual[:, :1], rtol=1e-3, atol=1e-5):
+    for harm in (0, np.nan, 1e4):
+        others = np.delete(answer(harm), 1, axis=1)
+        if not np.allclose(others, plain[:, :1], rtol=1e-3, atol=1e-5):
             _refuse(node.operation, "which reads other positions than its own")
-    return changed.any(axis=1)
 
 
 def _refuse(layer, why):
@@ -1043,3 +1036,6 @@ def _refuse(layer, why):
     raise ValueError(
         f"network must be local in time, got the layer {layer.name!r} of {kind}, {why}"
     )
+
+
+checks.guard(__name__)

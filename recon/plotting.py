@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator
 
+from recon import checks
+
 # One meaning a colour; line styles tell them apart in grey.
 LOOKS = {
     "clean": ("#000000", "-"),
@@ -68,6 +70,7 @@ def _legend(axes):
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
+@checks.checked(steps=checks.texts)
 def waveforms(panels, *, x=None, xlabel="time, samples", steps=(), ax=None):
     """Waveforms over time, one panel under another.
 
@@ -82,8 +85,9 @@ def waveforms(panels, *, x=None, xlabel="time, samples", steps=(), ax=None):
     figure, rows = _axes(ax, len(panels), sharex=True, size=size)
     for axes, (title, series) in zip(rows, panels.items(), strict=True):
         for label, look in looks(series).items():
-            values = series[label]
+            values = checks.SIGNAL(f"panels[{title!r}][{label!r}]", series[label])
             positions = np.arange(len(values)) if x is None else x
+            checks.alike(x=positions, panels=values)
             how = {"drawstyle": "steps-post"} if label in steps else {}
             axes.plot(positions, values, label=label, **how, **look)
         axes.set(title=title, ylabel="amplitude")
@@ -92,6 +96,7 @@ def waveforms(panels, *, x=None, xlabel="time, samples", steps=(), ax=None):
     return figure
 
 
+@checks.checked(steps=checks.texts)
 def examples(batches, rows, *, steps=(), ax=None):
     """Some waveforms of a batch, one panel each.
 
@@ -118,6 +123,8 @@ def training(records, levels, *, ax=None):
     figure, (axes,) = _axes(ax, size=(8.5, 3.6))
     for label, look in looks(records).items():
         record = records[label]
+        curves = {"second", "validation_mse"} <= set(record)
+        checks.require(curves, "records must be of training.fit", sorted(record))
         axes.loglog(record["second"], record["validation_mse"], marker=".", label=label, **look)
     for (label, level), (_, line) in zip(levels.items(), cycle(OTHERS)):
         axes.axhline(level, color="#777777", linestyle=line, linewidth=1, label=label)
@@ -141,6 +148,7 @@ def curves(x, series, *, xlabel, ylabel, marks=None, ax=None):
     """
     figure, (axes,) = _axes(ax, size=(8.5, 3.6))
     for label, look in looks(series).items():
+        checks.alike(x=x, series=series[label])
         axes.plot(x, series[label], marker="o", markersize=3, label=label, **look)
     for label, place in (marks or {}).items():
         axes.axvline(place, color="#777777", linestyle=":", label=label)
@@ -159,9 +167,12 @@ def spectrograms(signals, sample_rate, *, ax=None):
     """
     size = (3.2 * len(signals) + 0.8, 3.6)
     figure, row = _axes(ax, 1, len(signals), sharex=True, sharey=True, size=size)
-    window = 2 ** round(np.log2(sample_rate / 30))  # samples, some 30 ms
+    window = 2 ** max(3, round(np.log2(sample_rate / 30)))  # samples, some 30 ms
     top = None
     for axes, (title, values) in zip(row, signals.items(), strict=True):
+        values = checks.SIGNAL(f"signals[{title!r}]", values)
+        rule = f"signals[{title!r}] must be {window} samples or more"
+        checks.require(len(values) >= window, rule, len(values))
         spectrum, _, _, image = axes.specgram(
             values + 1e-9 * np.cos(np.arange(len(values))),  # digital silence has no logarithm
             NFFT=window, noverlap=window * 3 // 4, Fs=sample_rate, scale="dB",
@@ -177,6 +188,7 @@ def spectrograms(signals, sample_rate, *, ax=None):
     return figure
 
 
+@checks.checked(panels=checks.named)
 def maps(panels, x, y, *, xlabel, ylabel, label, ax=None):
     """Numbers over two quantities, one panel per map, all on one scale.
 
@@ -188,6 +200,8 @@ def maps(panels, x, y, *, xlabel, ylabel, label, ax=None):
     """
     size = (4.2 * len(panels) + 1, 3.6)
     figure, row = _axes(ax, 1, len(panels), sharex=True, sharey=True, size=size)
+    for title, values in panels.items():
+        checks.samples(f"panels[{title!r}]", values, shape=(len(y), len(x)))
     low, high = (f([f(values) for values in panels.values()]) for f in (np.min, np.max))
     for axes, (title, values) in zip(row, panels.items(), strict=True):
         image = axes.pcolormesh(x, y, values, cmap="magma", vmin=low, vmax=high, shading="nearest")
@@ -198,6 +212,7 @@ def maps(panels, x, y, *, xlabel, ylabel, label, ax=None):
     return figure
 
 
+@checks.checked(steps=checks.texts)
 def overview(panels, sounds, sample_rate, *, steps=()):
     """An experiment at a glance: waveforms on the left, spectrograms of a recording on the right.
 
@@ -213,3 +228,6 @@ def overview(panels, sounds, sample_rate, *, steps=()):
         axes.get_legend().remove()
     spectrograms(sounds, sample_rate, ax=right.subplots(len(sounds), 1, sharex=True, sharey=True))
     return figure
+
+
+checks.guard(__name__)

@@ -4,41 +4,88 @@ Everything is native TensorFlow, whole batches at a time, and runs eagerly or in
 Formulas and distributions: docs/signals.md; seen in section 2 of both notebooks.
 """
 
+from contextlib import suppress
+from functools import partial
 from math import log, pi
 
+import numpy as np
 import tensorflow as tf
 
 from recon import checks
 
 
-def uniform(name, bounds, count, seed, *, logarithmic=False, **rule):
+def tensor(name, value, rule, *, kinds="iuf", shapes=((), (None,)), numbers=None):
+    """What came, if it can be a tensor; numbers that are drawn later are not looked at.
+
+    Args:
+        name: of the argument, for the message.
+        value: what came.
+        rule: what it must be, in words.
+        kinds: of NumPy's types that it may be of.
+        shapes: that it may have; None in a shape for any length.
+        numbers: what each must obey, as in `checks.number`; None if anything goes.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    found = value if tf.is_tensor(value) and not hasattr(value, "numpy") else None
+    with suppress(Exception):  # NumPy raises whatever it runs into
+        found = np.asarray(value) if found is None else found
+    dtype = getattr(found, "dtype", object)
+    usable = np.dtype(getattr(dtype, "as_numpy_dtype", dtype)).kind in kinds
+    usable = usable and any(map(tf.TensorShape(found.shape).is_compatible_with, shapes))
+    checks.require(usable, f"{name} must be {rule}", getattr(found, "shape", repr(value)))
+    if not isinstance(found, np.ndarray):
+        return value
+    for one in found.ravel().tolist() if numbers is not None else ():
+        checks.number(name, one, **numbers)
+    if isinstance(value, np.ndarray | np.generic) or tf.is_tensor(value):
+        return value
+    with np.errstate(over="ignore"):
+        cast = found.astype(np.float32 if found.dtype.kind == "f" else np.int32)  # as TensorFlow
+    checks.require(np.allclose(cast, found), f"{name} must be within 32 bits", repr(value))
+    return cast
+
+
+def per_waveform(**numbers):
+    """The rule of one number for all waveforms, or one for each."""
+    return partial(tensor, rule="a number or numbers [batch]", numbers=numbers)
+
+
+COUNT = partial(
+    tensor, rule="a whole number", kinds="iu", shapes=[()], numbers={"low": 0, "whole": True}
+)
+SEED = partial(tensor, rule="two whole numbers", kinds="iu", shapes=[(2,)])
+
+
+@checks.checked(count=COUNT, seed=SEED)
+def uniform(bounds, count, seed, *, logarithmic=False, whole=False):
     """Draw `count` numbers, uniform over the inclusive range `bounds`.
 
     Args:
-        name: what is drawn, for the error message.
         bounds: (smallest, largest); two equal numbers make a constant.
         count: how many, an int or a scalar tensor.
-        seed: int32 tensor [2], the stateless seed; equal seeds give equal draws.
+        seed: int tensor [2], the stateless seed; equal seeds give equal draws.
         logarithmic: draw the logarithm uniformly instead; both bounds must be above 0.
-        rule: what `bounds` must obey, as in `checks.pair`; whole numbers are drawn with both ends
-            included.
+        whole: draw whole numbers; both ends are included.
 
     Returns:
         float32 tensor [count].
 
     Raises:
-        ValueError: if `bounds` does not obey.
+        ValueError: if an argument does not obey.
     """
+    low = 1e-30 if logarithmic else -checks.HIGHEST
+    first, last = checks.pair("bounds", bounds, whole=whole, low=low)
     if logarithmic:
-        first, last = checks.pair(name, bounds, **rule | {"low": 1e-30})
-        return tf.exp(uniform(name, (log(first), log(last)), count, seed))
-    first, last = checks.pair(name, bounds, **rule)
-    if rule.get("whole"):
+        return tf.exp(uniform((log(first), log(last)), count, seed))
+    if whole:
         draws = tf.random.stateless_uniform([count], seed, first, last + 1, tf.int32)
         return tf.cast(draws, tf.float32)
     return first + (last - first) * tf.random.stateless_uniform([count], seed)
 
 
+@checks.checked(shape=partial(COUNT, rule="whole numbers", shapes=[(None,)]), seed=SEED)
 def normal(shape, seed, dtype=tf.float32):
     """Draw standard normal numbers, by the transform of Box and Muller (1958).
 
@@ -60,6 +107,7 @@ def normal(shape, seed, dtype=tf.float32):
     return tf.reshape(points[:count], shape)
 
 
+@checks.checked(cycles=per_waveform(), amplitude=per_waveform(), phase=per_waveform())
 def sinusoid(cycles, amplitude, phase, n_samples):
     """A sinusoid per waveform: amplitude sin(2 pi cycles n / n_samples + phase).
 
@@ -68,9 +116,9 @@ def sinusoid(cycles, amplitude, phase, n_samples):
     are zero on paper are zero in float32 too.
 
     Args:
-        cycles: float tensor [batch], cycles per frame; not necessarily whole.
-        amplitude: float tensor [batch], linear; 0 is silence.
-        phase: float tensor [batch], radians.
+        cycles: cycles per frame, numbers [batch] or one; not necessarily whole.
+        amplitude: linear, numbers [batch] or one; 0 is silence.
+        phase: radians, numbers [batch] or one.
         n_samples: frame length, samples.
 
     Returns:
@@ -80,8 +128,10 @@ def sinusoid(cycles, amplitude, phase, n_samples):
     [[0.0, 2.0, 0.0, -2.0]]
     """
     cycles, amplitude, phase = (
-        tf.convert_to_tensor(value, tf.float32)[:, None] for value in (cycles, amplitude, phase)
+        tf.reshape(tf.cast(value, tf.float32), [-1, 1]) for value in (cycles, amplitude, phase)
     )
+    counts = {x.shape[0] for x in (cycles, amplitude, phase)} - {1, None}
+    checks.require(len(counts) < 2, "cycles, amplitude, phase must be as many", counts)
     exact = tf.float32 if n_samples <= 4096 else tf.float64  # for numbers up to n_samples^2 / 2
     turns = tf.cast(cycles, exact) * tf.range(n_samples, dtype=exact)  # times n_samples
     turns -= n_samples * tf.floor(turns / n_samples)  # exact, and much faster than floormod
@@ -90,6 +140,7 @@ def sinusoid(cycles, amplitude, phase, n_samples):
     return amplitude * tf.sin(pi / 2 - 2 * pi * tf.abs(turns))
 
 
+@checks.checked(count=COUNT, seed=SEED)
 def draw_sinusoids(count, n_samples, seed, *, cycles, amplitude, phase):
     """Draw sinusoids with a whole number of cycles per frame; ranges are inclusive and uniform.
 
@@ -107,10 +158,14 @@ def draw_sinusoids(count, n_samples, seed, *, cycles, amplitude, phase):
     Raises:
         ValueError: if a range leaves its limits.
     """
+    cycles = checks.pair("cycles", cycles, low=0, high=n_samples // 2, whole=True)
     seeds = tf.unstack(tf.random.split(seed, 3))
     return sinusoid(
-        uniform("cycles", cycles, count, seeds[0], low=0, high=n_samples // 2, whole=True),
-        uniform("amplitude", amplitude, count, seeds[1], low=0),
-        uniform("phase", phase, count, seeds[2]),
+        uniform(cycles, count, seeds[0], whole=True),
+        uniform(amplitude, count, seeds[1]),
+        uniform(phase, count, seeds[2]),
         n_samples,
     )
+
+
+checks.guard(__name__)

@@ -79,6 +79,7 @@ def devices():
     return f"{len(names)} x {names[0].partition(':')[0]}" if together else names[0]
 
 
+@checks.checked()
 def fit(
     model,
     train,
@@ -142,9 +143,6 @@ def fit(
     built = isinstance(model, keras.Model) and model.built
     checks.require(built, "model must be a Keras model that is built", repr(model))
     validation = _data(train, validation)
-    steps = checks.number("steps", steps, low=1, whole=True)
-    validations = checks.number("validations", validations, low=1, whole=True)
-    ema_momentum = checks.number("ema_momentum", ema_momentum, low=0)
     checks.require(ema_momentum < 1, "ema_momentum must be below 1", ema_momentum)
     known = isinstance(jit_compile, bool | np.bool_) or jit_compile == "auto"
     checks.require(known, 'jit_compile must be True, False or "auto"', repr(jit_compile))
@@ -197,6 +195,10 @@ def fit(
     return run.record
 
 
+@checks.checked(
+    seeds=partial(checks.several, low=0, high=2**32 - 1, whole=True),
+    path=None,
+)
 def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
     """Train one network per seed, which decides its first weights and its training data.
 
@@ -215,8 +217,6 @@ def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
     Raises:
         ValueError: as in `fit`, or if a seed is none, or several share one path.
     """
-    seeds = list(seeds) if np.iterable(seeds) else [seeds]
-    seeds = [checks.number("seeds", seed, low=0, high=2**32 - 1, whole=True) for seed in seeds]
     alone = "{seed}" in str(path) or len(seeds) < 2
     checks.require(alone, "path must hold {seed}, as there are several", repr(path))
     networks, records = [], []
@@ -241,12 +241,12 @@ def _data(train, validation):
         usable = usable and part.shape.is_compatible_with([None, None, 1])
     usable = usable and spec[0].shape.is_compatible_with(spec[1].shape)
     checks.require(usable, f"train {rule}", spec)
-    parts = validation if isinstance(validation, tuple | list) else ()
-    parts = tuple(checks.samples("validation", part, np.float32, empty=False) for part in parts)
-    usable = len(parts) == 2 and parts[0].shape == parts[1].shape and parts[0].ndim == 3
-    found = [part.shape for part in parts] or type(validation).__name__
-    checks.require(usable and parts[0].shape[2] == 1, f"validation {rule}", found)
-    return parts
+    pair = isinstance(validation, tuple | list) and len(validation) == 2
+    checks.require(pair, f"validation {rule}", type(validation).__name__)
+    axes = ("batch", "n_samples", 1)
+    corrupted = checks.samples("validation", validation[0], np.float32, empty=False, shape=axes)
+    clean = checks.samples("validation", validation[1], np.float32, shape=corrupted.shape)
+    return corrupted, clean
 
 
 def _sharing(model, train, validation):

@@ -214,7 +214,7 @@ def test_two_recordings_are_too_few_to_split():
     with pytest.raises(ValueError, match="^recordings must be at least 3 to split, got 2"):
         audio.split({"a": None, "b": None})
     for wrong in (["a", "b", "c"], {1: None, 2: None, 3: None}, None):
-        with pytest.raises(ValueError, match="^recordings must be {name: samples}, got "):
+        with pytest.raises(ValueError, match="^recordings must be {name: value}, got "):
             audio.split(wrong)
 
 

@@ -263,6 +263,14 @@ def test_a_size_beyond_all_memory_is_refused_and_does_not_crash(tmp_path, name):
     assert done.stderr.splitlines()[-1].startswith(f"ValueError: {name} must ")
 
 
+def test_a_corpus_that_does_not_fit_on_the_disk_is_said(tmp_path):
+    code = "import resource; from recon import audio; os.mkdir('in')\n"
+    code += "for i in range(3): soundfile.write(f'in/{i}.wav', np.sin(np.arange(9_000)), 8_000)\n"
+    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000,) * 2); audio.load('in')"
+    done = in_a_fresh_process(code, tmp_path)
+    assert done.stderr.splitlines()[-1].startswith("ValueError: folder must fit ")
+
+
 # Chunks and streams.
 
 

@@ -88,8 +88,9 @@ def test_one_batch_can_be_learnt_by_heart_negative_samples_included(name):
     assert estimate.min() < -0.7
 
 
-def assert_receptive_field_is_as_declared(network):
-    """Change one sample and see which samples of the answer change."""
+def assert_receptive_field_is_as_declared(network, unread=0):
+    """Change one sample and see which samples of the answer change; of those that a layer gets
+    some may be left `unread`."""
     model = models.copy(network)
     left, right, stride = model.receptive_field
     # With positive weights and samples nothing cancels and no rectifier is dead: one sample that
@@ -111,12 +112,13 @@ def assert_receptive_field_is_as_declared(network):
         row, n = np.nonzero((np.asarray(model(after)) != np.asarray(model(before)))[..., 0])
         lit.append(n - places[row])
     lit = np.concatenate(lit)
-    assert (lit.max(), -lit.min()) == (left, right)
+    assert (lit.max(), -lit.min()) == (left, right - unread)
 
 
 @builders
 def test_the_declared_receptive_field_is_the_measured_one(name):
-    assert_receptive_field_is_as_declared(built(name))
+    held = 3 if name in ("mixture", "mixture of one") else 0  # what follows the last knot
+    assert_receptive_field_is_as_declared(built(name), unread=held)
 
 
 def same(kind, *args, **options):

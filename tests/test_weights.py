@@ -73,4 +73,5 @@ def test_a_shipped_network_is_small_and_joins_exactly(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(CARDS) - {"denoise"}))
 def test_a_shipped_network_sees_as_far_as_it_declares(name):
-    assert_receptive_field_is_as_declared(shipped(name))
+    held = 9 if name == "inverse_quantization" else 0  # what follows the last knot
+    assert_receptive_field_is_as_declared(shipped(name), unread=held)

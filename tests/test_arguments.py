@@ -1,0 +1,220 @@
+"""Every function that a module guards: a result, or one line about one of its arguments."""
+
+import inspect
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_fuzz import ANYTHING, RANGES, SIGNALS, TONE, few, not_too_large, outcome
+
+from recon import (
+    audio,
+    baselines,
+    corruptors,
+    datasets,
+    evaluation,
+    framing,
+    limits,
+    metrics,
+    models,
+    plotting,
+    signals,
+    training,
+)
+
+WAVES = np.sin(np.arange(128, dtype=np.float32)).reshape(2, 64, 1)
+THREE = np.sin(np.arange(96.0)).reshape(3, 32, 1)
+SINUSOIDS = {"n_samples": 64, "cycles": (1, 3), "amplitude": (0.1, 1), "phase": (0, 0)}
+HISS = {"stddev": (0.1, 0.2), "impulse_rate": (0, 0.1), "impulse_amplitude": 0.5}
+CLICKS = {"impulse_size": (0.5, 1), "impulse_length": (1, 4)}
+FILES = {"a/x": TONE, "b/y": TONE, "c": TONE}
+SAME = {"same": lambda x: x}
+TABLE = {"a": {"x": 1.0}, "b": {"x": 2.0}}
+SEED, STREAM = {"seed": (1, 2)}, {"seed": 1}
+HELD = {"held": np.repeat(WAVES[:, ::4], 4, axis=1), "hold_length": 4}
+LINES = {"one": {"clean": TONE, "held": TONE}}
+NAMED = {"xlabel": "x, s", "ylabel": "y, dB"}
+RECORD = {"net": {"second": [1.0, 2.0], "validation_mse": [0.1, 0.01]}}
+LONG = np.sin(np.arange(400.0))
+
+
+def damage(clean, seed):
+    return clean
+
+
+USUAL = {  # a call of each that is answered
+    audio.load: None,  # test_fuzz.py and test_audio.py
+    audio.reading: None,
+    audio.writing: None,
+    audio.write: None,
+    audio.blocks: None,
+    audio.extent: None,
+    audio.lost: None,
+    audio.resampled: None,
+    audio.first_knot: None,
+    audio.matches: None,
+    audio.split: {"recordings": FILES, "test": "c"},
+    baselines.untouched: {"corrupted": WAVES},
+    baselines.median: {"noisy": WAVES, "kernel_size": 5},
+    baselines.moving_average: {"noisy": WAVES, "kernel_size": 5},
+    baselines.savitzky_golay: {"noisy": WAVES, "window_length": 9, "polyorder": 2},
+    baselines.wiener: {"noisy": WAVES, "kernel_size": 7},
+    baselines.largest_bin: {"noisy": WAVES},
+    baselines.given_bins: {"noisy": WAVES, "clean": WAVES},
+    baselines.expectation_maximisation: {"corrupted": WAVES} | SINUSOIDS | HISS,
+    baselines.denoisers: {"corrupted": WAVES, "clean": WAVES},
+    baselines.spline: HELD | {"degree": 5},
+    baselines.polyphase: HELD | {"kernel": np.zeros_like, "taps": 4},
+    baselines.best_linear: {"recordings": [LONG], "hold_length": 2, "taps": 8},
+    baselines.posterior_mean: HELD | SINUSOIDS,
+    baselines.lagrange: HELD,
+    baselines.windowed_sinc: HELD,
+    baselines.fft: HELD | {"periodic": True},
+    baselines.interpolators: {"hold_length": 4},
+    corruptors.add_gaussian_noise: {"signal": WAVES, "stddev": 0.1, "tilt": [-3, 0]} | SEED,
+    corruptors.add_impulse_noise: {"signal": WAVES, "impulse_rate": 0.1, "impulse_amplitude": 1}
+    | SEED
+    | CLICKS,
+    corruptors.sample_and_hold: {"signal": WAVES, "hold_length": [2, 3]},
+    corruptors.noise: HISS | CLICKS | {"logarithmic": True, "tilt": (-3, 3)},
+    corruptors.hold: {"hold_length": (2, 4)},
+    corruptors.either: {"shares": {damage: 1}},
+    datasets.noise_reduction: {"batch_size": 4} | STREAM | SINUSOIDS | HISS,
+    datasets.inverse_quantization: {"batch_size": 4, "hold_length": 4} | STREAM | SINUSOIDS,
+    datasets.crops: {"recordings": FILES, "batch_size": 4, "n_samples": 16, "damage": damage}
+    | {"gain": (0.5, 1), "weights": {"a": 1}}
+    | STREAM,
+    datasets.take: {"dataset": datasets.inverse_quantization(4, seed=1), "count": 3},
+    evaluation.score: {"methods": SAME, "corrupted": WAVES, "clean": WAVES, "limit": 0.1},
+    evaluation.over_seeds: {"scores": [{"x": 1.0}, {"x": 2.0}]},
+    evaluation.group_means: {"values": [1, 2], "groups": [0, 1]},
+    evaluation.apply: {"method": np.copy, "corrupted": WAVES},
+    evaluation.corrupted_as: {"damage": damage, "clean": WAVES[:1], "index": 0} | STREAM,
+    evaluation.score_files: {"methods": SAME, "recordings": FILES, "damage": damage} | STREAM,
+    evaluation.spectral_measures: {"hold_length": 4},
+    evaluation.worst: {"clean": THREE, "estimate": 0 * THREE},
+    evaluation.per_file: {"scores": {"a": {"snr_db": np.ones(3)}}},
+    evaluation.seams: {"methods": SAME, "corrupted": LONG, "clean": LONG, "frame_length": 64}
+    | {"whole": LONG, "width": 8},
+    evaluation.table: {"scores": TABLE, "columns": {"x": ("x, dB", ".1f")}, "best_last": False},
+    framing.restore: {"model": SAME["same"], "signal": TONE, "chunk_length": 9},
+    framing.pieces: {"model": SAME["same"], "chunks": [TONE]},
+    framing.frame_by_frame: {"model": SAME["same"], "signal": TONE, "frame_length": 9},
+    framing.overlap_add: {"model": SAME["same"], "signal": TONE, "frame_length": 8},
+    limits.mean_square: {"bounds": (0, 1)},
+    limits.is_circle: {"phase": (0, 1)},
+    limits.noise_error: SINUSOIDS | HISS,
+    limits.noise_bound: SINUSOIDS | HISS,
+    limits.check_cycles: {"cycles": (1, 3), "n_samples": 64},
+    limits.amplitude_posterior: None,  # of arrays that limits and baselines make
+    limits.hold_error: SINUSOIDS | {"hold_length": (2, 4)},
+    limits.hold_bound: SINUSOIDS | {"hold_length": (2, 4)},
+    limits.hold_lengths: {"hold_length": (2, 4)},
+    limits.held_prior: None,
+    metrics.mse: {"reference": WAVES, "estimate": WAVES},
+    metrics.snr_db: {"reference": WAVES, "estimate": WAVES},
+    metrics.si_sdr_db: {"reference": WAVES, "estimate": WAVES},
+    metrics.log_spectral_distance: {"reference": WAVES, "estimate": WAVES, "frame_length": 16}
+    | {"band": (0, 0.5)},
+    metrics.gain_db: {"reference": WAVES, "corrupted": WAVES, "estimate": WAVES},
+    models.as_network: {"model": None},
+    models.copy: None,  # test_models.py
+    models.uncompiled: None,
+    models.save: None,
+    models.load: {"path": "no.keras"},
+    models.encoder_decoder: {"channels": (4, 4), "kernel_sizes": (3, 3), "factors": (2,)},
+    models.unet: {"stem": 4, "window": 2, "channels": (4, 4), "front": 2, "stages": 1},
+    models.unrolled: {"frame_length": 16, "channels": 4, "name": "some"},
+    models.mixture: {"frame_length": 16, "hold_length": 4, "experts": 2, "rank": 3},
+    models.denoiser: {"position": 4, "channels": 4, "dilations": (1,), "frame_length": 16}
+    | {"gains": ((32, 4, (1,)),)},
+    models.interpolator: {"hold_length": 4, "frame_lengths": (16,), "channels": 4}
+    | {"dilations": (1,)},
+    plotting.style: None,
+    plotting.looks: None,
+    plotting.waveforms: {"panels": LINES, "x": np.arange(40), "steps": ("held",)},
+    plotting.examples: {"batches": {"clean": WAVES}, "rows": {"one": 1}, "steps": ("held",)},
+    plotting.training: {"records": RECORD, "levels": {"limit": 0.1}},
+    plotting.curves: {"x": [1, 2], "series": {"a": [1, 2]}, "marks": {"here": 1.5}} | NAMED,
+    plotting.spectrograms: {"signals": {"a": LONG}, "sample_rate": 8_000},
+    plotting.maps: {"panels": {"a": np.eye(2)}, "x": [1, 2], "y": [1, 2], "label": "z"} | NAMED,
+    plotting.overview: {"panels": LINES | {"two": LINES["one"]}, "sounds": {"a": LONG}}
+    | {"sample_rate": 8_000, "steps": ("held",)},
+    signals.tensor: None,
+    signals.per_waveform: None,
+    signals.uniform: {"bounds": (0.1, 1), "count": 3, "logarithmic": True} | SEED,
+    signals.normal: {"shape": [2, 3]} | SEED,
+    signals.sinusoid: {"cycles": [1, 2], "amplitude": 1, "phase": [0, 1], "n_samples": 64},
+    signals.draw_sinusoids: {"count": 2} | SINUSOIDS | SEED,
+    training.fit: None,  # test_training.py
+    training.fit_seeds: None,
+}
+MODULES = [audio, baselines, corruptors, datasets, evaluation, framing, limits, metrics, models]
+MODULES += [plotting, signals, training]
+CALLED = {f"{f.__module__[6:]}.{f.__name__}": f for f, usual in USUAL.items() if usual}
+TEXTS = st.text(max_size=5)
+HERE = ANYTHING | SIGNALS | RANGES | st.dictionaries(TEXTS, ANYTHING | SIGNALS, max_size=2)
+HERE |= st.lists(st.integers(-1, 5), max_size=4).map(tuple)
+
+
+def public(module):
+    for name, value in vars(module).items():
+        own = inspect.isfunction(value) and value.__module__ == module.__name__
+        if own and name[0] != "_":
+            yield value
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_no_public_function_is_left_out(module):
+    unknown = [function.__name__ for function in public(module) if function not in USUAL]
+    assert unknown in ([], ["log_mean_squared_error", "devices"])
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_usual_arguments_are_answered(name):
+    if name not in ("models.as_network", "models.load"):
+        answered(name, USUAL[CALLED[name]])
+
+
+@pytest.mark.parametrize("name", CALLED)
+@given(data=st.data())
+@few(15)
+def test_any_arguments_are_answered_or_refused_by_name(name, data):
+    usual = USUAL[CALLED[name]]
+    wrong = data.draw(st.sets(st.sampled_from(sorted(usual)), min_size=1, max_size=2), "wrong")
+    values = {key: data.draw(HERE.filter(not_too_large), key) for key in sorted(wrong)}
+    answered(name, usual | values)
+
+
+def answered(name, arguments):
+    """Whether there is a result; what is made to be called or iterated is."""
+    function = CALLED[name]
+    options = dict(arguments)
+    if name.startswith("framing.re") or name == "framing.pieces":
+        options["model"] = Plain() if options["model"] is SAME["same"] else options["model"]
+    names = [*inspect.signature(function).parameters, "frames", "network", r"methods\[.*\]: \w+"]
+    names += [
+        r"\w+ and \w+( and \w+)*",
+        "channels, kernel_sizes",
+        "cycles, amplitude, phase",
+        "bounds",
+        "samples",
+    ]
+    found = outcome(names, function, **options)
+    if name in ("corruptors.noise", "corruptors.hold", "corruptors.either") and found:
+        found = outcome(["damage"], found, WAVES[..., 0], (1, 2))
+    if name.startswith("datasets.") and name != "datasets.take" and found:
+        found = next(iter(found))
+    if name == "framing.pieces" and found:
+        found = outcome(names, list, found)
+    plt.close("all")
+    return found is not None
+
+
+class Plain:
+    """A network that changes nothing."""
+
+    receptive_field = (0, 0, 1)
+    __call__ = staticmethod(lambda x: x)
