@@ -93,16 +93,17 @@ def alike(**arrays):
     require(len(set(shapes.values())) == 1, f"{' and '.join(shapes)} must have one shape", shapes)
 
 
-def one_or_pair(name, value, **rule):
-    """A number, or a range of numbers, as in `number` and `pair`."""
-    return (pair if np.iterable(value) else number)(name, value, **rule)
-
-
-def several(name, values, **rule):
-    """A tuple of numbers that obey their rule, at least one."""
+def several(name, values, *, count=None, **rule):
+    """A tuple of numbers that obey their rule, `count` of them or at least one."""
     ordered = isinstance(values, tuple | list | range | np.ndarray) and np.iterable(values)
-    require(ordered and len(values), f"{name} must be several numbers", repr(values))
+    usable = ordered and len(values) == (count or max(1, len(values)))
+    require(usable, f"{name} must be {count or 'several'} numbers", repr(values))
     return tuple(number(name, value, **rule) for value in values)
+
+
+def one_or(many, name, value, **rule):
+    """A number, or `many`: `pair` or `several`."""
+    return (many if np.iterable(value) else number)(name, value, **rule)
 
 
 def that(name, value, rule, holds):
@@ -185,7 +186,7 @@ FUNCTION = partial(that, rule="a function", holds=callable)
 TEXT = partial(that, rule="text", holds=lambda x: isinstance(x, str))
 WHOLE = partial(number, low=1, whole=True)
 SIZE = partial(WHOLE, high=2**24)  # of what is held in memory
-HOLD_LENGTHS = partial(one_or_pair, low=1, whole=True)
+HOLD_LENGTHS = partial(one_or, pair, low=1, whole=True)
 WAVEFORMS = partial(samples, dtype=None, shape=("batch", "n_samples", 1))
 SIGNAL = partial(samples, dtype=None, shape=("n_samples",))
 RULES = {
@@ -258,6 +259,6 @@ def guard(module):
     """Have every public function of a module `checked`, if it is not yet."""
     space = vars(sys.modules[module])
     for name, value in list(space.items()):
-        own = inspect.isfunction(value) and value.__module__ == module
+        own = inspect.isfunction(value) and (value.__module__, value.__name__) == (module, name)
         if own and name[0] != "_" and not hasattr(value, "checked"):
             space[name] = checked()(value)

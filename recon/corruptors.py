@@ -6,6 +6,7 @@ type. `noise` and `hold` draw the parameters too, one set per waveform, as the p
 Formulas: docs/signals.md; seen in section 2 of both notebooks.
 """
 
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -13,13 +14,20 @@ import tensorflow as tf
 
 from recon import checks, signals
 
-ANY = partial(
-    signals.tensor,
-    rule="numbers [batch, n_samples, ...]",
-    shapes=[(None,) * axes for axes in (2, 3, 4)],
-)
+
+def _signal(name, signal, kinds="fiu"):
+    """A tensor [batch, n_samples, ...] of numbers of these kinds."""
+    with suppress(Exception):  # TensorFlow raises whatever it runs into
+        signal = tf.convert_to_tensor(signal)
+    usable = tf.is_tensor(signal) and len(signal.shape) > 1
+    usable = usable and np.dtype(signal.dtype.as_numpy_dtype).kind in kinds
+    rule = f"{name} must be {'floats' if kinds == 'f' else 'numbers'} [batch, n_samples, ...]"
+    checks.require(usable, rule, getattr(signal, "shape", repr(signal)))
+    return signal
+
+
 RULES = {
-    "signal": partial(ANY, rule="floats [batch, n_samples, ...]", kinds="f"),
+    "signal": partial(_signal, kinds="f"),
     "stddev": signals.per_waveform(low=0),
     "tilt": signals.per_waveform(low=-60, high=60),
     "impulse_rate": signals.per_waveform(low=0, high=1),
@@ -57,7 +65,6 @@ def add_gaussian_noise(signal, stddev, *, seed, tilt=None):
     >>> add_gaussian_noise(tf.ones([1, 2]), 0.0, seed=(1, 2)).numpy().tolist()
     [[1.0, 1.0]]
     """
-    signal = tf.convert_to_tensor(signal)
     noise = signals.normal(tf.shape(signal), seed, signal.dtype)
     if tilt is not None:
         noise = _tilted(noise, _broadcast("tilt", tilt, signal))
@@ -103,7 +110,6 @@ def add_impulse_noise(
     >>> tf.abs(add_impulse_noise(tf.zeros([1, 3]), 1.0, 0.5, seed=(1, 2))).numpy().tolist()
     [[0.5, 0.5, 0.5]]
     """
-    signal = tf.convert_to_tensor(signal)
     rate = _broadcast("impulse_rate", impulse_rate, signal)
     amplitude = _broadcast("impulse_amplitude", impulse_amplitude, signal)
     # One draw decides both: the lowest half of the rate hits upwards, the next one downwards.
@@ -135,7 +141,7 @@ def _clicks(hits, size, length, seeds):
     return tf.scatter_nd(index, shape, tf.shape(hits, places.dtype))
 
 
-@checks.checked(signal=ANY, hold_length=signals.per_waveform(low=1, whole=True))
+@checks.checked(signal=_signal, hold_length=signals.per_waveform(low=1, whole=True))
 def sample_and_hold(signal, hold_length):
     """Quantize in time: keep every hold_length-th sample and hold it until the next one.
 
@@ -156,9 +162,7 @@ def sample_and_hold(signal, hold_length):
     >>> sample_and_hold(tf.constant([[1, 2, 3, 4, 5]]), 2).numpy().tolist()
     [[1, 1, 3, 3, 5]]
     """
-    signal = tf.convert_to_tensor(signal)
-    if not tf.is_tensor(hold_length) and not np.ndim(hold_length):
-        hold_length = int(hold_length)
+    if isinstance(hold_length, int):
         shown = min(hold_length, signal.shape[1] or hold_length)  # of a hold that is longer
         held = tf.repeat(signal[:, ::hold_length], shown, axis=1)
         return tf.ensure_shape(held[:, : tf.shape(signal)[1]], signal.shape)

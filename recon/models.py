@@ -65,7 +65,8 @@ class Network(keras.Model):
             hold_length = checks.number("hold_length", hold_length, low=1, whole=True)
         self.receptive_field = _receptive_field(self)
         self.latency = self.receptive_field[1]
-        self.sample_rate, self.purpose, self.hold_length = sample_rate, purpose, hold_length
+        self.sample_rate, self.hold_length = sample_rate, hold_length
+        self.purpose = checks.TEXT("purpose", purpose)
 
     def call(self, signal, training=None, mask=None):
         n_samples = ops.shape(signal)[1]
@@ -203,6 +204,13 @@ def _reason(error):
     return " ".join(str(error).split())[:200]
 
 
+GAINS = partial(
+    checks.that,
+    rule="several (frame_length, channels, dilations)",
+    holds=lambda x: (
+        isinstance(x, tuple | list) and all(isinstance(g, tuple | list) and len(g) == 3 for g in x)
+    ),
+)
 SEVERAL = partial(checks.several, low=1, whole=True)
 
 
@@ -506,7 +514,7 @@ class _Spectral(layers.Layer):
 
     def __init__(self, frame_length, **options):
         super().__init__(**options)
-        self.frame_length, self.hops = frame_length, 1
+        self.frame_length, self.hops = checks.even("frame_length", frame_length), 1
 
     def _window(self):
         places = (np.arange(self.frame_length) + 0.5) / self.frame_length
@@ -546,7 +554,8 @@ class SpectralGain(_Spectral):
 
     def __init__(self, frame_length, channels, dilations, **options):
         super().__init__(frame_length, **options)
-        self.channels, self.dilations = channels, tuple(dilations)
+        self.channels = checks.WHOLE("channels", channels)
+        self.dilations = SEVERAL("dilations", dilations)
         self.first = self._over(5)
         self.blocks = [(self._over(3, dilation_rate=d), self._over(3)) for d in self.dilations]
         self.last = layers.Conv2D(4, 3, padding="same", use_bias=False, dtype="float32")
@@ -635,7 +644,7 @@ class SpectralShares(_Spectral):
 
     def __init__(self, hold_length, frame_length, channels, dilations, **options):
         super().__init__(frame_length, **options)
-        self.hold_length, self.channels, self.dilations = hold_length, channels, tuple(dilations)
+        self.hold_length, self.channels, self.dilations = hold_length, channels, dilations
         rule = f"frame_length must be a multiple of {2 * hold_length}"
         checks.require(frame_length % (2 * hold_length) == 0, rule, frame_length)
         self.bins = frame_length // (2 * hold_length) + 1  # of the knots' spectrum
@@ -768,19 +777,7 @@ class Choice(layers.Layer):
         return sum(map(ops.multiply, weights, answers)) / sum(weights)
 
 
-def _gains(name, gains):
-    """The rule of the gains of a denoiser."""
-    triples = isinstance(gains, tuple | list)
-    triples = triples and all(isinstance(g, tuple | list) and len(g) == 3 for g in gains)
-    rule = f"{name} must be several (frame_length, channels, dilations)"
-    checks.require(triples, rule, repr(gains))
-    return [
-        (checks.even(name, length), checks.WHOLE(name, channels), SEVERAL(name, dilations))
-        for length, channels, dilations in gains
-    ]
-
-
-@checks.checked(dilations=SEVERAL, frame_length=partial(checks.even, low=8), gains=_gains)
+@checks.checked(dilations=SEVERAL, frame_length=partial(checks.even, low=8), gains=GAINS)
 def denoiser(
     *,
     position=8,

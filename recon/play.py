@@ -90,22 +90,17 @@ def sliders(function, **controls):
 
 
 def _control(name, default, values):
-    options = {
-        "description": name.replace("_", " "),
-        "style": {"description_width": "140px"},
-        "layout": {"width": "400px"},
-    }
     if isinstance(values, list):
-        first = default if default in values else values[0]
-        names = [(Path(str(value)).name, value) for value in values]
-        return ipywidgets.Dropdown(options=names, value=first, **options)
-    low, high, step = values
-    whole = isinstance(step, int)
-    if not whole:  # as many digits as the step has
-        options["readout_format"] = f".{len(str(step).partition('.')[2])}f"
-    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-    options |= {"min": low, "max": high, "step": step, "value": default}
-    return kind(continuous_update=False, **options)
+        default = default if default in values else values[0]
+        values = [(Path(str(value)).name, value) for value in values]
+    widget = ipywidgets.interactive.widget_from_abbrev(values, default)
+    widget.description, widget.layout.width = name.replace("_", " "), "400px"
+    widget.style.description_width = "140px"
+    if isinstance(values, tuple):
+        widget.continuous_update = False
+        if isinstance(widget, ipywidgets.FloatSlider):  # as many digits as the step has
+            widget.readout_format = f".{len(str(values[2]).partition('.')[2])}f"
+    return widget
 
 
 def noise(

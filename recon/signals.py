@@ -4,58 +4,26 @@ Everything is native TensorFlow, whole batches at a time, and runs eagerly or in
 Formulas and distributions: docs/signals.md; seen in section 2 of both notebooks.
 """
 
-from contextlib import suppress
 from functools import partial
 from math import log, pi
 
-import numpy as np
 import tensorflow as tf
 
 from recon import checks
 
 
-def tensor(name, value, rule, *, kinds="iuf", shapes=((), (None,)), numbers=None):
-    """What came, if it can be a tensor; numbers that are drawn later are not looked at.
-
-    Args:
-        name: of the argument, for the message.
-        value: what came.
-        rule: what it must be, in words.
-        kinds: of NumPy's types that it may be of.
-        shapes: that it may have; None in a shape for any length.
-        numbers: what each must obey, as in `checks.number`; None if anything goes.
-
-    Raises:
-        ValueError: if it is not.
-    """
-    found = value if tf.is_tensor(value) and not hasattr(value, "numpy") else None
-    with suppress(Exception):  # NumPy raises whatever it runs into
-        found = np.asarray(value) if found is None else found
-    dtype = getattr(found, "dtype", object)
-    usable = np.dtype(getattr(dtype, "as_numpy_dtype", dtype)).kind in kinds
-    usable = usable and any(map(tf.TensorShape(found.shape).is_compatible_with, shapes))
-    checks.require(usable, f"{name} must be {rule}", getattr(found, "shape", repr(value)))
-    if not isinstance(found, np.ndarray):
-        return value
-    for one in found.ravel().tolist() if numbers is not None else ():
-        checks.number(name, one, **numbers)
-    if isinstance(value, np.ndarray | np.generic) or tf.is_tensor(value):
-        return value
-    with np.errstate(over="ignore"):
-        cast = found.astype(np.float32 if found.dtype.kind == "f" else np.int32)  # as TensorFlow
-    checks.require(np.allclose(cast, found), f"{name} must be within 32 bits", repr(value))
-    return cast
+def drawn(rule):
+    """The rule of what may also be a tensor, which was drawn by what obeys it."""
+    return lambda name, value: value if tf.is_tensor(value) else rule(name, value)
 
 
-def per_waveform(**numbers):
+def per_waveform(**rule):
     """The rule of one number for all waveforms, or one for each."""
-    return partial(tensor, rule="a number or numbers [batch]", numbers=numbers)
+    return drawn(partial(checks.one_or, checks.several, **rule))
 
 
-COUNT = partial(
-    tensor, rule="a whole number", kinds="iu", shapes=[()], numbers={"low": 0, "whole": True}
-)
-SEED = partial(tensor, rule="two whole numbers", kinds="iu", shapes=[(2,)])
+COUNT = drawn(partial(checks.number, low=0, whole=True))
+SEED = drawn(partial(checks.several, count=2, low=-(2**31), high=2**31 - 1, whole=True))
 
 
 @checks.checked(count=COUNT, seed=SEED)
@@ -85,7 +53,7 @@ def uniform(bounds, count, seed, *, logarithmic=False, whole=False):
     return first + (last - first) * tf.random.stateless_uniform([count], seed)
 
 
-@checks.checked(shape=partial(COUNT, rule="whole numbers", shapes=[(None,)]), seed=SEED)
+@checks.checked(shape=drawn(partial(checks.several, low=0, whole=True)), seed=SEED)
 def normal(shape, seed, dtype=tf.float32):
     """Draw standard normal numbers, by the transform of Box and Muller (1958).
 

@@ -142,8 +142,8 @@ USUAL = {  # a call of each that is answered
     plotting.maps: {"panels": {"a": np.eye(2)}, "x": [1, 2], "y": [1, 2], "label": "z"} | NAMED,
     plotting.overview: {"panels": LINES | {"two": LINES["one"]}, "sounds": {"a": LONG}}
     | {"sample_rate": 8_000, "steps": ("held",)},
-    signals.tensor: None,
     signals.per_waveform: None,
+    signals.drawn: None,
     signals.uniform: {"bounds": (0.1, 1), "count": 3, "logarithmic": True} | SEED,
     signals.normal: {"shape": [2, 3]} | SEED,
     signals.sinusoid: {"cycles": [1, 2], "amplitude": 1, "phase": [0, 1], "n_samples": 64},
@@ -162,7 +162,7 @@ HERE |= st.lists(st.integers(-1, 5), max_size=4).map(tuple)
 def public(module):
     for name, value in vars(module).items():
         own = inspect.isfunction(value) and value.__module__ == module.__name__
-        if own and name[0] != "_":
+        if own and name == value.__name__ and name[0] != "_":
             yield value
 
 

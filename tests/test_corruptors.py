@@ -199,7 +199,7 @@ def test_logarithmic_noise_levels_cover_each_decade_alike():
         ("impulse_rate", lambda: corruptors.add_impulse_noise(WAVES, 1.5, 0.5, seed=(1, 2))),
         ("impulse_amplitude", lambda: corruptors.add_impulse_noise(WAVES, 0.5, -1.0, seed=(1, 2))),
         ("hold_length", lambda: corruptors.sample_and_hold(WAVES, 0)),
-        ("hold_length", lambda: corruptors.sample_and_hold(WAVES, tf.constant([1, 2, 0, 3, 4]))),
+        ("hold_length", lambda: corruptors.sample_and_hold(WAVES, [1, 2, 0, 3, 4])),
         ("hold_length", lambda: corruptors.sample_and_hold(WAVES, 2.5)),
         ("hold_length", lambda: corruptors.sample_and_hold(WAVES, "two")),
     ],
