@@ -5,6 +5,7 @@ out. It owns its padding and cropping and knows how far it looks, so that `frami
 exactly. Shapes in comments are [positions, channels]. Why these shapes: section 5 of the notebooks.
 """
 
+import inspect
 import os
 import secrets
 import zipfile
@@ -516,6 +517,14 @@ class _Spectral(layers.Layer):
         super().__init__(**options)
         self.frame_length, self.hops = checks.even("frame_length", frame_length), 1
 
+    def compute_output_shape(self, shape):
+        return shape
+
+    def build(self, shape):
+        """What it holds is built as a frame of silence passes."""
+        inputs = len(inspect.signature(self.call).parameters)
+        self.call(*inputs * [ops.zeros((1, self.frame_length, 1))])
+
     def _window(self):
         places = (np.arange(self.frame_length) + 0.5) / self.frame_length
         return np.float32(np.sin(np.pi * places))
@@ -564,17 +573,6 @@ class SpectralGain(_Spectral):
     def _over(self, size, **options):
         return layers.Conv2D(self.channels, size, padding="same", use_bias=False, **options)
 
-    def build(self, *shapes):
-        shape = (None, None, None, self.channels)
-        self.first.build((*shape[:-1], 4))
-        for one, other in self.blocks:
-            one.build(shape)
-            other.build(shape)
-        self.last.build(shape)
-
-    def compute_output_shape(self, signal_shape, beside_shape):
-        return signal_shape
-
     def call(self, signal, beside):
         real, imaginary = self._spectra(signal)
         magnitudes = [real**2 + imaginary**2, sum(part**2 for part in self._spectra(beside))]
@@ -603,9 +601,6 @@ class Surprise(_Spectral):
     Args:
         frame_length: samples, even.
     """
-
-    def compute_output_shape(self, signal_shape):
-        return signal_shape
 
     def call(self, signal):
         real, imaginary = self._spectra(signal)
@@ -669,23 +664,10 @@ class SpectralShares(_Spectral):
     def _over(self, size, **options):
         return layers.Conv2D(self.channels, size, padding="same", **options)
 
-    def build(self, *shapes):
-        shape = (None, None, self.positions, self.channels)
-        self.first.build((*shape[:-1], self.together * (self.hold_length + 2)))
-        for one, other, narrow, wide in self.blocks:
-            for layer in (one, other, narrow):
-                layer.build(shape)
-            wide.build((None, None, self.channels, self.channels))
-        self.norm.build(shape)
-        self.last.build(shape)
-
     def _folded(self):
         """The bins of a frame that fold onto each bin of the knots, [bins, hold_length]."""
         bin, row = np.ogrid[: self.bins, : self.hold_length]
         return (row + 1) // 2 * 2 * (self.bins - 1) + (-1) ** row * bin
-
-    def compute_output_shape(self, held_shape, estimate_shape):
-        return held_shape
 
     def call(self, held, estimate):
         hold_length, folded = self.hold_length, self._folded()
