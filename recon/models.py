@@ -520,7 +520,7 @@ class _Spectral(layers.Layer):
     def compute_output_shape(self, shape):
         return shape
 
-    def build(self, shape):
+    def build(self, *_):
         """What it holds is built as a frame of silence passes."""
         inputs = len(inspect.signature(self.call).parameters)
         self.call(*inputs * [ops.zeros((1, self.frame_length, 1))])
