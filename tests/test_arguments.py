@@ -5,6 +5,7 @@ import inspect
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from test_fuzz import ANYTHING, RANGES, SIGNALS, TONE, few, not_too_large, outcome
@@ -186,6 +187,62 @@ def test_any_arguments_are_answered_or_refused_by_name(name, data):
     wrong = data.draw(st.sets(st.sampled_from(sorted(usual)), min_size=1, max_size=2), "wrong")
     values = {key: data.draw(HERE.filter(not_too_large), key) for key in sorted(wrong)}
     answered(name, usual | values)
+
+
+NEARLY = [  # what each, and what of it, is refused for
+    ("baselines.median", "kernel_size", {"kernel_size": 0}),
+    ("baselines.median", "kernel_size", {"kernel_size": 2.5}),
+    ("baselines.savitzky_golay", "window_length", {"polyorder": 9}),
+    ("baselines.savitzky_golay", "window_length", {"window_length": 65}),
+    ("baselines.given_bins", "noisy and clean", {"clean": WAVES[:, :32]}),
+    ("baselines.denoisers", "corrupted and clean", {"clean": WAVES[:1]}),
+    ("baselines.spline", "degree", {"degree": 2}),
+    ("baselines.best_linear", "recordings", {"recordings": {}}),
+    ("baselines.best_linear", "recordings", {"recordings": [0 * LONG]}),
+    ("baselines.best_linear", "taps", {"taps": 40}),
+    ("baselines.posterior_mean", "frames", {"n_samples": 100.0}),
+    ("corruptors.add_gaussian_noise", "signal", {"signal": WAVES[0, :, 0]}),
+    ("corruptors.add_gaussian_noise", "signal", {"signal": np.arange(8).reshape(2, 4)}),
+    ("corruptors.add_gaussian_noise", "stddev", {"stddev": [0.1] * 3}),
+    ("corruptors.add_gaussian_noise", "tilt", {"tilt": np.nan}),
+    ("corruptors.add_gaussian_noise", "tilt", {"tilt": 1e4}),
+    ("corruptors.add_impulse_noise", "impulse_length", {"impulse_length": 3}),
+    ("corruptors.add_impulse_noise", "impulse_size", {"impulse_size": None}),
+    ("corruptors.sample_and_hold", "signal", {"signal": LONG}),
+    ("corruptors.noise", "stddev", {"stddev": (0, 0.1)}),  # has no logarithm
+    ("datasets.take", "dataset", {"dataset": tf.data.Dataset.from_tensors((WAVES, WAVES))}),
+    ("evaluation.score", "methods", {"methods": []}),
+    ("evaluation.table", "columns", {"columns": {"y": ("y, dB", ".1f")}}),
+    ("evaluation.worst", "clean", {"clean": WAVES, "estimate": WAVES}),
+    ("metrics.mse", "reference", {"reference": [1e200], "estimate": [1.0]}),
+    ("models.encoder_decoder", "channels", {"channels": ()}),
+    ("models.encoder_decoder", "channels, kernel_sizes", {"kernel_sizes": (3,)}),
+    ("models.denoiser", "frame_length", {"frame_length": 511}),
+    ("models.denoiser", "network", {"gains": ((2**12, 4, (1,)), (510, 4, (1,)))}),
+    ("models.denoiser", "channels", {"gains": ((32, 0, (1,)),)}),
+    ("models.interpolator", "hold_length", {"hold_length": 1}),
+    ("models.mixture", "hold_length", {"hold_length": 0}),
+    ("models.unrolled", "frame_length", {"frame_length": 255}),
+    ("plotting.spectrograms", r"signals\['a'\]", {"signals": {"a": LONG[:50]}}),
+    ("plotting.waveforms", "x and panels", {"x": np.arange(9)}),
+    ("signals.sinusoid", "n_samples", {"n_samples": -3}),
+    ("signals.sinusoid", "n_samples", {"n_samples": "8"}),
+    ("signals.sinusoid", "n_samples", {"n_samples": 2.5}),
+    ("signals.sinusoid", "cycles, amplitude, phase", {"phase": [0, 1, 2]}),
+    ("signals.draw_sinusoids", "seed", {"seed": 5}),
+    ("signals.draw_sinusoids", "seed", {"seed": None}),
+]
+
+
+@pytest.mark.parametrize(("name", "blamed", "wrong"), NEARLY)
+def test_what_is_nearly_right_is_refused_by_name(name, blamed, wrong):
+    with pytest.raises(ValueError, match=f"^{blamed} must ") as error:
+        CALLED[name](**USUAL[CALLED[name]] | wrong)
+    assert "\n" not in str(error.value)
+
+
+def test_few_samples_a_second_have_a_spectrogram():
+    assert answered("plotting.spectrograms", {"signals": {"a": LONG}, "sample_rate": 10})
 
 
 def answered(name, arguments):
