@@ -292,10 +292,14 @@ def _restored(network, blocks, sample_rate, shape, mix, factor):
         source = chain([np.repeat(first[:1], lead, axis=0), first], source)
     stream = audio.resampled(source, sample_rate, rate, channels)
     stream = audio.resampled(framing.pieces(network, stream), rate, sample_rate, channels)
+
+    def missing():  # converting a rate back and forth may lose a few samples, or add some
+        yield np.zeros((left, channels), np.float32)
+
     dry = np.zeros((0, channels), np.float32)
-    for piece in stream:
+    for piece in chain(stream, missing()):
         piece, lead = piece[lead:], max(0, lead - len(piece))
-        piece = piece[:left]  # converting a rate back and forth may add a few samples
+        piece = piece[:left]
         left -= len(piece)
         while len(dry) < len(piece):
             dry = np.concatenate([dry, next(untouched)])
@@ -304,5 +308,3 @@ def _restored(network, blocks, sample_rate, shape, mix, factor):
         if len(piece):
             yield mix * piece + (1 - mix) * dry[: len(piece)]
         dry = dry[len(piece) :]
-    if left:  # or lose a few
-        yield np.zeros((left, channels), np.float32)

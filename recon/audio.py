@@ -462,7 +462,7 @@ def _reported(verb, path, *others):
         raise ValueError(f"{noun} must be a file to {verb}, got {str(path)!r}: {reason}") from error
 
 
-@checks.checked(sample_rate=checks.WHOLE)
+@checks.checked(sample_rate=checks.SIZE)
 def load(folder, *, sample_rate=None, partial=False):
     """Read every recording in a folder and its subfolders, of any rate and channel count.
 

@@ -26,6 +26,7 @@ def untouched(corrupted):
     return corrupted
 
 
+@checks.checked(kernel_size=partial(checks.odd, high=2**16))
 def median(noisy, *, kernel_size=3):
     """Median of `kernel_size` samples (odd); 1 changes nothing. Ends are mirrored."""
     return ndimage.median_filter(noisy, size=(1, kernel_size, 1), mode="reflect")
@@ -109,7 +110,7 @@ def expectation_maximisation(
     >>> bool(np.abs(expectation_maximisation(hit, **SIGNAL, **DAMAGE) - wave).max() < 1e-3)
     True
     """
-    noisy = _frames(corrupted, n_samples)
+    noisy = _frames("corrupted", corrupted, n_samples)
     first, last = limits.check_cycles(cycles, n_samples)
     circle = phase[0] < phase[1]
     powers = np.maximum(stddev, 1e-6) ** 2  # never quite 0: it divides
@@ -137,9 +138,9 @@ def expectation_maximisation(
     return estimate[..., None].astype(corrupted.dtype)
 
 
-def _frames(corrupted, n_samples):
+def _frames(name, frames, n_samples):
     """Frames [batch, n_samples, 1] as float64 [batch, n_samples]."""
-    return checks.samples("frames", corrupted, shape=("batch", n_samples, 1))[..., 0]
+    return checks.samples(name, frames, shape=("batch", n_samples, 1))[..., 0]
 
 
 WINDOWS = (3, 5, 7, 9, 13, 17)
@@ -182,7 +183,7 @@ def _knots(held, hold_length):
     return np.pad(kept, ((0, 0), (MARGIN, MARGIN), (0, 0)), mode="edge")
 
 
-@checks.checked(degree=partial(checks.WHOLE, high=MARGIN))
+@checks.checked(degree=partial(checks.odd, high=MARGIN))
 def spline(held, *, hold_length, degree=3):
     """Spline of odd `degree` through the knots: 1 is linear, 3 cubic, 5 quintic.
 
@@ -191,7 +192,6 @@ def spline(held, *, hold_length, degree=3):
         hold_length: samples per knot; 1 changes nothing.
         degree: of the polynomial pieces; degree - 1 derivatives are continuous.
     """
-    checks.require(degree % 2, "degree must be odd", degree)
     knots = _knots(held, hold_length)
     positions = hold_length * np.arange(-MARGIN, knots.shape[1] - MARGIN)
     curve = interpolate.make_interp_spline(positions, knots, degree, axis=1)
@@ -210,6 +210,7 @@ def polyphase(held, *, hold_length, kernel, taps):
     """
     fraction = np.arange(hold_length)[:, None] / hold_length
     weights = kernel(fraction - np.arange(1 - taps // 2, taps // 2 + 1))
+    checks.samples("kernel(...)", weights, shape=(hold_length, taps))
     windows = _windows(held, hold_length, taps)
     filled = (windows @ weights.T).reshape(len(held), -1, 1)  # [batch, knots * hold_length, 1]
     return filled[:, : held.shape[1]].astype(np.float32)
@@ -241,7 +242,9 @@ def best_linear(recordings, hold_length, *, taps=32):
     """
     products = np.zeros((taps, taps)), np.zeros((taps, hold_length))
     for clean in recordings if np.iterable(recordings) else [recordings]:
-        whole = checks.samples("recordings", clean, shape=("n_samples",))
+        whole = checks.samples("recordings", clean, empty=False, shape=("n_samples",))
+        rule = f"recordings must be {hold_length} samples long or longer"
+        checks.require(len(whole) >= hold_length, rule, len(whole))
         whole = whole[: len(clean) // hold_length * hold_length]
         windows = _windows(whole[None, :, None], hold_length, taps)[0]
         weight = 1 / max(np.sum(whole**2), 1e-12)
@@ -278,7 +281,7 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     >>> np.allclose(posterior_mean(held, **SIGNAL, hold_length=10)[0, :, 0], wave)
     True
     """
-    frames = _frames(held, n_samples)
+    frames = _frames("held", held, n_samples)
     known = phase[0] if phase[0] == phase[1] else None
     estimate, n = np.empty_like(frames), np.arange(n_samples)
     left = np.ones(len(frames), bool)

@@ -71,9 +71,7 @@ def pair(name, bounds, *, low=-HIGHEST, high=None, whole=False):
     Traceback (most recent call last):
     ValueError: impulse_rate must be a pair (smallest, largest) within [0, 1], got (0, 2)
     """
-    kind = "a pair of whole numbers" if whole else "a pair"
-    ordered = np.iterable(bounds) and not isinstance(bounds, dict | set | bytes | str)
-    ends = list(bounds) if ordered else []
+    kind, ends = "a pair of whole numbers" if whole else "a pair", listed(bounds)
     usable = len(ends) == 2 and all(_usable(end, low, high, whole) for end in ends)
     rule = f"{name} must be {kind} (smallest, largest){_within(low, high)}"
     require(usable and ends[0] <= ends[1], rule, repr(bounds))
@@ -87,18 +85,28 @@ def even(name, value, **rule):
     return value
 
 
+def odd(name, value, **rule):
+    """An odd number, as in `number`."""
+    value = number(name, value, **{"low": 1, "whole": True} | rule)
+    require(value % 2, f"{name} must be odd", value)
+    return value
+
+
 def alike(**arrays):
-    """Nothing, if arrays have one shape."""
-    shapes = {name: np.shape(array) for name, array in arrays.items()}
+    """Nothing, if arrays or lists have one shape."""
+    shapes = {
+        name: np.shape(array) if hasattr(array, "shape") else (len(listed(array)),)
+        for name, array in arrays.items()
+    }
     require(len(set(shapes.values())) == 1, f"{' and '.join(shapes)} must have one shape", shapes)
 
 
 def several(name, values, *, count=None, **rule):
     """A tuple of numbers that obey their rule, `count` of them or at least one."""
-    ordered = isinstance(values, tuple | list | range | np.ndarray) and np.iterable(values)
-    usable = ordered and len(values) == (count or max(1, len(values)))
+    found = listed(values)
+    usable = found and len(found) == (count or len(found))
     require(usable, f"{name} must be {count or 'several'} numbers", repr(values))
-    return tuple(number(name, value, **rule) for value in values)
+    return tuple(number(name, value, **rule) for value in found)
 
 
 def one_or(many, name, value, **rule):
@@ -114,16 +122,17 @@ def that(name, value, rule, holds):
 
 def texts(name, values):
     """Texts, as a list; one may come alone."""
-    listed = [values] if isinstance(values, str) else values
-    usable = isinstance(listed, tuple | list) and all(isinstance(one, str) for one in listed)
+    listed = np.iterable(values) and not isinstance(values, dict | bytes | str)
+    found = list(values) if listed else [values]
+    usable = all(isinstance(one, str) for one in found)
     require(usable, f"{name} must be text, or several", repr(values))
-    return list(listed)
+    return found
 
 
-def named(name, values, *, empty=False, rule=None):
-    """A dict whose keys are text, with something in it unless it may be `empty`; what is in it is
-    put to a `rule`, if there is one."""
-    usable = isinstance(values, dict) and all(isinstance(key, str) for key in values)
+def named(name, values, *, keys=object, empty=False, rule=None):
+    """A dict whose keys are of one type, with something in it unless it may be `empty`; what is in
+    it is put to a `rule`, if there is one."""
+    usable = isinstance(values, dict) and all(isinstance(key, keys) for key in values)
     require(usable and (values or empty), f"{name} must be {{name: value}}", repr(values))
     return {k: rule(f"{name}[{k!r}]", v) if rule else v for k, v in values.items()}
 
@@ -134,7 +143,7 @@ def samples(name, signal, dtype=np.float64, *, empty=True, shape=None):
     Args:
         name: of the argument, for the message.
         signal: what came.
-        dtype: of the result; None for that of `signal`, if it is one of floats, else float64.
+        dtype: of the result; None for that of `signal` if it is float32, else float64.
         empty: whether an axis may be 0 long.
         shape: its axes: numbers, or names for those of any length; None for any shape.
 
@@ -159,11 +168,17 @@ def samples(name, signal, dtype=np.float64, *, empty=True, shape=None):
         fits &= all(isinstance(a, str) or a == b for a, b in zip(shape, array.shape, strict=False))
         require(fits, f"{name} must be [{', '.join(map(str, shape))}]", array.shape)
     with np.errstate(over="ignore"):
-        cast = array.astype(dtype or (array.dtype if array.dtype.kind == "f" else np.float64))
+        cast = array.astype(dtype or (np.float32 if array.dtype == np.float32 else np.float64))
     if not np.isfinite(cast).all():
         place = np.argwhere(~np.isfinite(cast))[0].tolist()
         raise ValueError(f"{name} must be finite, got {array[tuple(place)]} at {place}")
     return cast
+
+
+def listed(values):
+    """What came, in order, as a list; an empty one if it has none."""
+    ordered = np.iterable(values) and not isinstance(values, dict | set | bytes | str)
+    return list(values) if ordered else []
 
 
 def _usable(value, low, high, whole):
@@ -186,28 +201,34 @@ FUNCTION = partial(that, rule="a function", holds=callable)
 TEXT = partial(that, rule="text", holds=lambda x: isinstance(x, str))
 WHOLE = partial(number, low=1, whole=True)
 SIZE = partial(WHOLE, high=2**24)  # of what is held in memory
-HOLD_LENGTHS = partial(one_or, pair, low=1, whole=True)
-WAVEFORMS = partial(samples, dtype=None, shape=("batch", "n_samples", 1))
-SIGNAL = partial(samples, dtype=None, shape=("n_samples",))
+LENGTH = partial(WHOLE, high=2**16)  # of what is gone through for every sample
+HOLD_LENGTHS = partial(one_or, pair, low=1, high=2**16, whole=True)
+WAVEFORMS = partial(samples, dtype=None, empty=False, shape=("batch", "n_samples", 1))
+SIGNAL = partial(samples, dtype=None, empty=False, shape=("n_samples",))
 RULES = {
     name: rule
     for names, rule in (
         ("amplitude stddev", partial(pair, low=0)),
-        ("batch_size channels frame_length n_samples", SIZE),
-        ("best_last logarithmic overwrite partial periodic resample", FLAG),
-        ("build damage method pipeline", FUNCTION),
-        ("chunk_length count experts hold_length kernel_size position rank", WHOLE),
+        ("batch_size channels count frame_length n_samples", SIZE),
+        ("batches", partial(named, rule=WAVEFORMS)),
+        ("best_last logarithmic overwrite partial periodic resample whole", FLAG),
+        ("build damage method model pipeline", FUNCTION),
+        ("chunk_length experts position rank", WHOLE),
         ("clean corrupted estimate held noisy", WAVEFORMS),
-        ("batches columns methods recordings rows series signals sounds", named),
+        ("columns methods series signals sounds", named),
+        ("measures", partial(named, rule=FUNCTION)),
         ("chunks", partial(that, rule="several arrays", holds=np.iterable)),
         ("ema_momentum impulse_amplitude limit", partial(number, low=0)),
         ("gain impulse_size", partial(pair, low=1e-30)),
-        ("impulse_length", partial(pair, low=1, whole=True)),
+        ("hold_length kernel_size", LENGTH),
+        ("impulse_length", partial(pair, low=1, high=2**16, whole=True)),
         ("impulse_rate", partial(pair, low=0, high=1)),
         ("label name subtype xlabel ylabel", TEXT),
         ("levels marks", partial(named, empty=True, rule=number)),
         ("panels records scores", partial(named, rule=named)),
         ("phase", pair),
+        ("recordings", partial(named, keys=str)),
+        ("rows", partial(named, rule=partial(number, low=0, whole=True))),
         ("sample_rate", partial(number, low=1, high=1e9)),
         ("seed", partial(number, low=-(2**63), high=2**63 - 1, whole=True)),
         ("signal", partial(samples, dtype=np.float32)),

@@ -15,19 +15,20 @@ import tensorflow as tf
 from recon import checks, signals
 
 
-def _signal(name, signal, kinds="fiu"):
-    """A tensor [batch, n_samples, ...] of numbers of these kinds."""
+def _signal(name, signal, floats=False):
+    """A tensor [batch, n_samples, ...]."""
     with suppress(Exception):  # TensorFlow raises whatever it runs into
         signal = tf.convert_to_tensor(signal)
-    usable = tf.is_tensor(signal) and len(signal.shape) > 1
-    usable = usable and np.dtype(signal.dtype.as_numpy_dtype).kind in kinds
-    rule = f"{name} must be {'floats' if kinds == 'f' else 'numbers'} [batch, n_samples, ...]"
-    checks.require(usable, rule, getattr(signal, "shape", repr(signal)))
+    usable = tf.is_tensor(signal) and len(signal.shape) > 1 and signal.dtype != tf.string
+    usable = usable and (signal.dtype.is_floating or not floats)
+    rule = f"{name} must be {'floats' if floats else 'numbers'} [batch, n_samples, ...]"
+    checks.require(usable, rule, repr(signal))
     return signal
 
 
+FLOATS = partial(_signal, floats=True)
 RULES = {
-    "signal": partial(_signal, kinds="f"),
+    "signal": FLOATS,
     "stddev": signals.per_waveform(low=0),
     "tilt": signals.per_waveform(low=-60, high=60),
     "impulse_rate": signals.per_waveform(low=0, high=1),
@@ -36,9 +37,9 @@ RULES = {
 }
 
 
-def _broadcast(name, values, signal):
+def _broadcast(name, values, signal, dtype=None):
     """Shape one number for all, or one per waveform, so that it broadcasts over `signal`."""
-    values = tf.cast(values, signal.dtype)
+    values = tf.cast(values, dtype or signal.dtype)
     fits = not values.shape.rank or values.shape.is_compatible_with(signal.shape[:1])
     checks.require(fits, f"{name} must be one number or {signal.shape[0]}", values.shape)
     return tf.reshape(values, [-1] + [1] * (len(signal.shape) - 1))
@@ -166,7 +167,8 @@ def sample_and_hold(signal, hold_length):
         shown = min(hold_length, signal.shape[1] or hold_length)  # of a hold that is longer
         held = tf.repeat(signal[:, ::hold_length], shown, axis=1)
         return tf.ensure_shape(held[:, : tf.shape(signal)[1]], signal.shape)
-    lengths = tf.broadcast_to(tf.cast(hold_length, tf.int32), tf.shape(signal)[:1])[:, None]
+    lengths = tf.reshape(_broadcast("hold_length", hold_length, signal, tf.int32), [-1, 1])
+    lengths = tf.broadcast_to(lengths, [tf.shape(signal)[0], 1])
     samples = tf.range(tf.shape(signal)[1])
     return tf.gather(signal, samples // lengths * lengths, axis=1, batch_dims=1)
 
@@ -201,6 +203,7 @@ def noise(
     checks.pair("stddev", stddev, low=1e-30 if logarithmic else 0)
     clicks = {"impulse_size": impulse_size, "impulse_length": impulse_length}
 
+    @checks.checked(clean=FLOATS, seed=signals.SEED)
     def corrupt(clean, seed):
         seeds = tf.unstack(tf.random.split(seed, 4))
         count = tf.shape(clean)[0]
@@ -213,6 +216,21 @@ def noise(
         return add_impulse_noise(noisy, rates, impulse_amplitude, seed=seeds[3], **clicks)
 
     return corrupt
+
+
+@checks.checked(clean=None, seed=None)
+def applied(damage, clean, seed):
+    """What some damage makes of a tensor, which has to have its form.
+
+    Raises:
+        ValueError: if it has not.
+    """
+    corrupted = damage(clean, seed)
+    alike = tf.is_tensor(corrupted) and corrupted.dtype == clean.dtype
+    alike = alike and corrupted.shape == clean.shape
+    rule = f"damage must give a tensor, {clean.dtype.name} {clean.shape}, as it is given"
+    checks.require(alike, rule, repr(corrupted))
+    return corrupted
 
 
 @checks.checked(hold_length=checks.HOLD_LENGTHS)
@@ -228,6 +246,7 @@ def hold(hold_length):
     if not np.iterable(hold_length):
         return lambda clean, seed: sample_and_hold(clean, hold_length)
 
+    @checks.checked(clean=FLOATS, seed=signals.SEED)
     def corrupt(clean, seed):
         lengths = signals.uniform(hold_length, tf.shape(clean)[0], seed, whole=True)
         return sample_and_hold(clean, tf.cast(lengths, tf.int32))
@@ -252,10 +271,11 @@ def either(shares):
     shares_of = [checks.number("shares", share, low=1e-9) for share in shares.values()]
     logits = np.log([shares_of], dtype=np.float32)
 
+    @checks.checked(clean=FLOATS, seed=signals.SEED)
     def corrupt(clean, seed):
         seeds = tf.random.split(seed, len(shares) + 1)
         which = tf.random.stateless_categorical(logits, tf.shape(clean)[0], seeds[-1])[0]
-        kinds = [damage(clean, seeds[i]) for i, damage in enumerate(shares)]
+        kinds = [applied(damage, clean, seeds[i]) for i, damage in enumerate(shares)]
         return tf.gather(tf.stack(kinds, axis=1), which, axis=1, batch_dims=1)
 
     return corrupt

@@ -122,7 +122,7 @@ def crops(recordings, batch_size, *, seed, n_samples, damage, gain=(1.0, 1.0), w
         kind = np.asarray(samples).dtype
         checks.require(kind.kind == "f", f"{label} must be floats [n_samples]", kind)
     arrays = list(map(np.asarray, recordings.values()))
-    weights = {"": 1.0} if weights is None else checks.named("weights", weights)
+    weights = {"": 1.0} if weights is None else checks.named("weights", weights, keys=str)
     sources = [
         [i for i, name in enumerate(recordings) if not source or name.startswith(source + "/")]
         for source in weights
@@ -170,13 +170,10 @@ def _pipeline(batch_size, seed, draw, damage):
     def block(index):
         seeds = tf.unstack(tf.random.split(tf.stack([tf.constant(seed, tf.int64), index]), 2))
         clean = draw(seeds[0])
-        return damage(clean, seeds[1])[..., None], clean[..., None]
+        return corruptors.applied(damage, clean, seeds[1])[..., None], clean[..., None]
 
-    corrupted, clean = block(tf.constant(0, tf.int64))  # a wrong argument fails here, in one line
-    alike = corrupted.shape == clean.shape and corrupted.dtype == clean.dtype
-    rule = f"damage must give {clean.dtype.name} {tuple(clean.shape[:2])} as it is given"
-    found = f"{corrupted.dtype.name} {tuple(corrupted.shape[:-1])}"
-    checks.require(alike, rule, found)
+    corrupted, _ = block(tf.constant(0, tf.int64))  # a wrong argument fails here, in one line
+    checks.samples("damage(...)", corrupted, np.float32)
     blocks = tf.data.Dataset.counter().map(block, num_parallel_calls=tf.data.AUTOTUNE)
     # rebatch cuts blocks faster, but what it lays together of cuts has TensorFlow complain.
     whole = BLOCK % batch_size == 0

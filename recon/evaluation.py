@@ -67,8 +67,10 @@ def over_seeds(scores):
     {'gain_db': 2.0, 'gain_db_spread': 1.0}
     """
     several = isinstance(scores, list | tuple) and len(scores) > 1
-    several = several and all(isinstance(score, dict) for score in scores)
-    checks.require(several, "scores must be two dicts or more", repr(scores))
+    several = several and all(
+        isinstance(one, dict) and set(one) == set(scores[0]) for one in scores
+    )
+    checks.require(several, "scores must be two dicts or more of the same keys", repr(scores))
     row = {}
     for key in scores[0]:
         values = [score[key] for score in scores]
@@ -82,15 +84,22 @@ def group_means(values, groups):
     >>> group_means([1.0, 2.0, 6.0], [7, 5, 5]).tolist()
     [4.0, 1.0]
     """
-    values, groups = (checks.samples(*x) for x in (("values", values), ("groups", groups)))
+    values, groups = checks.samples("values", values), np.array(checks.listed(groups))
     checks.alike(values=values, groups=groups)
     return np.array([values[groups == label].mean() for label in np.unique(groups)])
 
 
+@checks.checked(corrupted=partial(checks.samples, dtype=None, empty=False))
 def apply(method, corrupted):
     """The method's estimate of every waveform, batch by batch so that memory stays bounded."""
     batches = (corrupted[i : i + BATCH_SIZE] for i in range(0, len(corrupted), BATCH_SIZE))
-    return np.concatenate([np.asarray(method(batch)) for batch in batches])
+    return np.concatenate([_answer("method", method, batch) for batch in batches])
+
+
+def _answer(name, method, signal, *more):
+    """What a method makes of a signal, of its shape and finite."""
+    answer = method(signal, *more)
+    return checks.samples(f"{name}(...)", answer, dtype=None, shape=signal.shape)
 
 
 @checks.checked(index=checks.RULES["seed"])
@@ -106,9 +115,10 @@ def corrupted_as(damage, clean, index, *, seed):
     Returns:
         float32 array [1, n_samples, 1].
     """
-    return np.asarray(damage(clean[..., 0], (seed, index)))[..., None]
+    return _answer("damage", damage, clean[..., 0], (seed, index))[..., None]
 
 
+@checks.checked(methods=partial(checks.named, rule=checks.FUNCTION))
 def score_files(methods, recordings, damage, *, seed, measures=None):
     """Damage and restore each recording whole; measure each file by itself.
 
@@ -125,16 +135,16 @@ def score_files(methods, recordings, damage, *, seed, measures=None):
     measures = {"snr_db": metrics.snr_db} | (measures or {})
     scores = {name: {measure: [] for measure in measures} for name in methods}
     for index, samples in enumerate(recordings.values()):
-        clean = np.asarray(samples)[None, :, None]
+        clean = checks.SIGNAL("recordings", samples)[None, :, None]
         corrupted = corrupted_as(damage, clean, index, seed=seed)
         for name, method in methods.items():
-            estimate = np.asarray(method(corrupted))
+            estimate = _answer(f"methods[{name!r}]", method, corrupted)
             for measure, metric in measures.items():
                 scores[name][measure].append(metric(clean, estimate)[0])
     return {n: {m: np.array(values) for m, values in row.items()} for n, row in scores.items()}
 
 
-@checks.checked(hold_length=partial(checks.WHOLE, low=2))
+@checks.checked(hold_length=partial(checks.LENGTH, low=2))
 def spectral_measures(hold_length):
     """What to measure beside the SNR on recordings quantized in time: {name: metric}.
 
@@ -163,8 +173,8 @@ def per_file(scores):
     """What `score_files` measured, summed up for a table: the mean of each measure over the files,
     and the SNR's standard deviation and lowest value."""
     return {
-        name: {measure: float(values.mean()) for measure, values in row.items()}
-        | {"spread_db": float(row["snr_db"].std()), "worst_db": float(row["snr_db"].min())}
+        name: {measure: float(np.mean(values)) for measure, values in row.items()}
+        | {"spread_db": float(np.std(row["snr_db"])), "worst_db": float(np.min(row["snr_db"]))}
         for name, row in scores.items()
     }
 
@@ -202,14 +212,16 @@ def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
         groups = np.zeros(frame_length // width // 2)
         for offset in range(0, frame_length, 2 * width):
             shifted = np.concatenate([np.zeros(offset, np.float32), corrupted])
-            error = (np.asarray(method(shifted))[offset:] - clean) ** 2
+            answer = _answer(f"methods[{name!r}]", method, shifted)
+            error = (answer[offset:] - clean) ** 2
             place = (np.arange(len(clean)) + offset) % frame_length
             distance = np.minimum(place, frame_length - 1 - place) // width
             groups += np.bincount(distance, weights=error, minlength=len(groups))
         groups /= len(clean)
         with np.errstate(divide="ignore", invalid="ignore"):  # there may be no error at all
             ratio = float(groups[0] / groups[1:].mean())
-        difference = float(np.abs(np.asarray(method(corrupted)) - whole).max())
+        answer = _answer(f"methods[{name!r}]", method, corrupted)
+        difference = float(np.abs(answer - whole).max())
         scores[name] = {"seam_ratio": ratio, "by_distance": np.sqrt(groups).tolist()}
         scores[name]["difference"] = difference
     return scores
@@ -246,8 +258,7 @@ def table(scores, columns, *, heading="method", best_last=True):
     | b | 2.0 |
     """
     known = {key for row in scores.values() for key in row}
-    rule = f"columns must name some of {', '.join(sorted(known))}"
-    checks.require(known & set(columns), rule, ", ".join(columns))
+    checks.require(known & set(columns), f"columns must name some of {known}", set(columns))
     columns = {key: column for key, column in columns.items() if key in known}
     rows = list(scores.items())
     if best_last:

@@ -155,7 +155,7 @@ def pieces(model, chunks):
     yield stream.flush()
 
 
-@checks.checked(model=checks.FUNCTION, signal=MONO)
+@checks.checked(signal=MONO)
 def frame_by_frame(model, signal, *, frame_length):
     """Each frame restored alone and laid end to end: what breaks at every seam.
 
@@ -177,7 +177,7 @@ def frame_by_frame(model, signal, *, frame_length):
     return np.concatenate(parts)
 
 
-@checks.checked(model=checks.FUNCTION, signal=MONO, frame_length=checks.even)
+@checks.checked(signal=MONO, frame_length=checks.even)
 def overlap_add(model, signal, *, frame_length):
     """Frames at half their length apart, cross-faded by a periodic Hann window.
 

@@ -117,7 +117,9 @@ def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=
         spectrum = np.abs(np.fft.rfft(window * frames[:, :: frame_length // 4], axis=-1)) ** 2
         logs.append(np.log10(spectrum / window.sum() ** 2 + 1e-8))  # [batch, frames, bins]
     share = np.arange(frame_length // 2 + 1) / (frame_length // 2)
-    counted = (logs[0] - logs[1])[..., (low <= share) & (share <= high)]
+    chosen = (low <= share) & (share <= high)
+    checks.require(chosen.any(), f"band must hold one of {len(share)} bins", repr(band))
+    counted = (logs[0] - logs[1])[..., chosen]
     return _one_or_many(np.mean(np.sqrt(np.mean(counted**2, axis=-1)), axis=-1), reference)
 
 

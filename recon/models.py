@@ -56,9 +56,9 @@ class Network(keras.Model):
 
     def __init__(
         self, inputs, outputs, name=None, *, sample_rate=None, purpose="", hold_length=None,
-        **options,
+        trainable=True,
     ):  # fmt: skip
-        super().__init__(inputs, outputs, name=name, **options)
+        super().__init__(inputs, outputs, name=name, trainable=trainable)
         if sample_rate is not None:  # one, or the lowest and the highest
             ends = sample_rate if np.iterable(sample_rate) else (sample_rate, sample_rate)
             checks.pair("sample_rate", ends, low=1)

@@ -58,7 +58,9 @@ def looks(labels):
 def _axes(ax, rows=1, columns=1, *, size, **options):
     """(figure, axes [rows * columns]): new ones, or those that are given."""
     if ax is not None:
-        axes = np.ravel(ax)
+        axes, rule = np.ravel(ax), f"ax must be {rows * columns} axes"
+        usable = len(axes) == rows * columns and all(isinstance(one, plt.Axes) for one in axes)
+        checks.require(usable, rule, repr(ax))
         return axes[0].figure, axes
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
     return figure, axes.ravel()
@@ -105,6 +107,8 @@ def examples(batches, rows, *, steps=(), ax=None):
         rows: {title: index into the batch}.
         steps, ax: as in `waveforms`.
     """
+    fewest = min(map(len, batches.values()))
+    checks.require(max(rows.values()) < fewest, f"rows must be below {fewest}", rows)
     panels = {
         title: {label: batch[row, :, 0] for label, batch in batches.items()}
         for title, row in rows.items()
@@ -125,6 +129,7 @@ def training(records, levels, *, ax=None):
         record = records[label]
         curves = {"second", "validation_mse"} <= set(record)
         checks.require(curves, "records must be of training.fit", sorted(record))
+        checks.alike(second=record["second"], validation_mse=record["validation_mse"])
         axes.loglog(record["second"], record["validation_mse"], marker=".", label=label, **look)
     for (label, level), (_, line) in zip(levels.items(), cycle(OTHERS)):
         axes.axhline(level, color="#777777", linestyle=line, linewidth=1, label=label)
@@ -222,7 +227,7 @@ def overview(panels, sounds, sample_rate, *, steps=()):
     """
     figure = plt.figure(figsize=(10, 1.1 * len(panels) + 0.6))
     left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
-    rows = left.subplots(len(panels), 1, sharex=True, sharey=True)
+    rows = left.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False).ravel()
     waveforms(panels, steps=steps, ax=rows)
     for axes in rows:
         axes.get_legend().remove()

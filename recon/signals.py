@@ -7,14 +7,23 @@ Formulas and distributions: docs/signals.md; seen in section 2 of both notebooks
 from functools import partial
 from math import log, pi
 
+import numpy as np
 import tensorflow as tf
 
 from recon import checks
 
 
 def drawn(rule):
-    """The rule of what may also be a tensor, which was drawn by what obeys it."""
-    return lambda name, value: value if tf.is_tensor(value) else rule(name, value)
+    """The rule of what may also be a tensor; its numbers are looked at where they are known."""
+
+    def either(name, value):
+        if not tf.is_tensor(value):
+            return rule(name, value)
+        if hasattr(value, "numpy"):
+            rule(name, value.numpy())
+        return value
+
+    return either
 
 
 def per_waveform(**rule):
@@ -22,8 +31,16 @@ def per_waveform(**rule):
     return drawn(partial(checks.one_or, checks.several, **rule))
 
 
-COUNT = drawn(partial(checks.number, low=0, whole=True))
-SEED = drawn(partial(checks.several, count=2, low=-(2**31), high=2**31 - 1, whole=True))
+COUNT = drawn(partial(checks.SIZE, low=0))
+
+
+def _seed(name, value):
+    """The rule of a stateless seed: two whole numbers, of 32 bits if they fit."""
+    pair = checks.several(name, value, count=2, low=-(2**63), high=2**63 - 1, whole=True)
+    return np.array(pair, np.int32 if max(map(abs, pair)) < 2**31 else np.int64)
+
+
+SEED = drawn(_seed)
 
 
 @checks.checked(count=COUNT, seed=SEED)

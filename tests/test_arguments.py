@@ -81,6 +81,7 @@ USUAL = {  # a call of each that is answered
     corruptors.sample_and_hold: {"signal": WAVES, "hold_length": [2, 3]},
     corruptors.noise: HISS | CLICKS | {"logarithmic": True, "tilt": (-3, 3)},
     corruptors.hold: {"hold_length": (2, 4)},
+    corruptors.applied: None,
     corruptors.either: {"shares": {damage: 1}},
     datasets.noise_reduction: {"batch_size": 4} | STREAM | SINUSOIDS | HISS,
     datasets.inverse_quantization: {"batch_size": 4, "hold_length": 4} | STREAM | SINUSOIDS,
@@ -200,7 +201,12 @@ NEARLY = [  # what each, and what of it, is refused for
     ("baselines.best_linear", "recordings", {"recordings": {}}),
     ("baselines.best_linear", "recordings", {"recordings": [0 * LONG]}),
     ("baselines.best_linear", "taps", {"taps": 40}),
-    ("baselines.posterior_mean", "frames", {"n_samples": 100.0}),
+    ("baselines.posterior_mean", "held", {"n_samples": 100.0}),
+    ("baselines.best_linear", "recordings", {"recordings": [LONG[:1]]}),
+    ("baselines.median", "kernel_size", {"kernel_size": 4}),
+    ("baselines.wiener", "noisy", {"noisy": WAVES[:0]}),
+    ("baselines.polyphase", r"kernel\(...\)", {"kernel": lambda d: d[0]}),
+    ("baselines.polyphase", "hold_length", {"hold_length": 2**31 - 2}),
     ("corruptors.add_gaussian_noise", "signal", {"signal": WAVES[0, :, 0]}),
     ("corruptors.add_gaussian_noise", "signal", {"signal": np.arange(8).reshape(2, 4)}),
     ("corruptors.add_gaussian_noise", "stddev", {"stddev": [0.1] * 3}),
@@ -208,10 +214,23 @@ NEARLY = [  # what each, and what of it, is refused for
     ("corruptors.add_gaussian_noise", "tilt", {"tilt": 1e4}),
     ("corruptors.add_impulse_noise", "impulse_length", {"impulse_length": 3}),
     ("corruptors.add_impulse_noise", "impulse_size", {"impulse_size": None}),
+    ("corruptors.add_gaussian_noise", "stddev", {"stddev": tf.constant(-1.0)}),
+    ("corruptors.add_gaussian_noise", "seed", {"seed": tf.constant([1, 2, 3])}),
     ("corruptors.sample_and_hold", "signal", {"signal": LONG}),
+    ("corruptors.sample_and_hold", "hold_length", {"hold_length": [1, 2, 3]}),
+    ("corruptors.sample_and_hold", "hold_length", {"hold_length": tf.constant([0, 2])}),
     ("corruptors.noise", "stddev", {"stddev": (0, 0.1)}),  # has no logarithm
     ("datasets.take", "dataset", {"dataset": tf.data.Dataset.from_tensors((WAVES, WAVES))}),
+    ("datasets.crops", "damage", {"damage": lambda clean, seed: np.asarray(clean)}),
+    ("datasets.crops", "damage", {"damage": lambda clean, seed: None}),
+    ("datasets.crops", r"damage\(...\)", {"damage": lambda clean, seed: clean * np.nan}),
     ("evaluation.score", "methods", {"methods": []}),
+    ("evaluation.apply", r"method\(...\)", {"method": lambda x: None}),
+    ("evaluation.seams", r"methods\['a'\]\(...\)", {"methods": {"a": lambda x: x[:5]}}),
+    ("evaluation.corrupted_as", r"damage\(...\)", {"damage": lambda clean, seed: "x"}),
+    ("evaluation.score_files", "recordings", {"recordings": {"a": None}}),
+    ("evaluation.over_seeds", "scores", {"scores": [{"a": 1}, {"b": 1}]}),
+    ("metrics.log_spectral_distance", "band", {"band": (0.001, 0.002)}),
     ("evaluation.table", "columns", {"columns": {"y": ("y, dB", ".1f")}}),
     ("evaluation.worst", "clean", {"clean": WAVES, "estimate": WAVES}),
     ("metrics.mse", "reference", {"reference": [1e200], "estimate": [1.0]}),
@@ -224,6 +243,8 @@ NEARLY = [  # what each, and what of it, is refused for
     ("models.mixture", "hold_length", {"hold_length": 0}),
     ("models.unrolled", "frame_length", {"frame_length": 255}),
     ("plotting.spectrograms", r"signals\['a'\]", {"signals": {"a": LONG[:50]}}),
+    ("plotting.waveforms", "ax", {"ax": plt.figure().subplots(2)}),
+    ("plotting.examples", "rows", {"rows": {"one": 2}}),
     ("plotting.waveforms", "x and panels", {"x": np.arange(9)}),
     ("signals.sinusoid", "n_samples", {"n_samples": -3}),
     ("signals.sinusoid", "n_samples", {"n_samples": "8"}),
@@ -241,6 +262,23 @@ def test_what_is_nearly_right_is_refused_by_name(name, blamed, wrong):
     assert "\n" not in str(error.value)
 
 
+def test_good_arguments_of_other_kinds_are_taken():
+    shape = tf.constant(WAVES).shape
+    assert signals.normal(shape, np.array([1, 2])).shape == shape
+    assert signals.normal(list(shape), (1, 2)).dtype == tf.float32
+    low = tf.cast(WAVES, tf.bfloat16)
+    assert corruptors.add_gaussian_noise(low, 0.1, seed=(1, 2**40)).dtype == tf.bfloat16
+    assert corruptors.sample_and_hold(WAVES > 0, 3).dtype == tf.bool
+    assert evaluation.group_means([1, 2, 3], ["b", "a", "b"]).tolist() == [2, 2]
+    assert evaluation.table({2: {"x": 1.0}}, {"x": ("x", ".1f")}).endswith("| 2 | 1.0 |")
+    assert evaluation.apply(np.copy, WAVES[..., 0]).shape == WAVES.shape[:2]
+    assert list(audio.split(FILES, test={"c"})[2]) == ["c"]
+    assert plotting.overview({"one": LINES["one"]}, {"a": LONG}, 8_000)
+    plt.close("all")
+    with pytest.raises(TypeError, match="sample_rat"):
+        models.unet(stem=4, channels=(4,), sample_rat=8_000)
+
+
 def test_few_samples_a_second_have_a_spectrogram():
     assert answered("plotting.spectrograms", {"signals": {"a": LONG}, "sample_rate": 10})
 
@@ -254,6 +292,7 @@ def answered(name, arguments):
     names = [*inspect.signature(function).parameters, "frames", "network", r"methods\[.*\]: \w+"]
     names += [
         r"\w+ and \w+( and \w+)*",
+        r"\w+(\[.*\])?\(\.\.\.\)",
         "channels, kernel_sizes",
         "cycles, amplitude, phase",
         "bounds",

@@ -223,5 +223,7 @@ def test_a_batch_has_its_size_before_it_is_drawn(batch_size):
     ],
 )
 def test_damage_that_changes_the_form_is_refused(damage):
-    with pytest.raises(ValueError, match=r"^damage must give float32 \(256, 8\) as it is given"):
+    with pytest.raises(
+        ValueError, match=r"^damage must give a tensor, float32 \(256, 8\), as it is given"
+    ):
         datasets.crops(TONES, 4, seed=1, n_samples=8, damage=damage)

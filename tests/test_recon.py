@@ -253,3 +253,10 @@ def test_what_ships_is_small_and_says_its_licence():
         with soundfile.SoundFile(path) as file:
             assert file.license in ("CC BY 4.0", "CC0")
             assert file.comment.startswith("https://")
+
+
+@pytest.mark.parametrize("rate", [11_025, 1_000_000, 10**9])
+def test_a_mix_of_nothing_changes_nothing_at_any_rate(rate):
+    samples = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
+    untouched = recon.restore(samples, rate, mix=0, resample=True)
+    np.testing.assert_array_equal(untouched, samples)
