@@ -5,7 +5,6 @@ import hashlib
 import io
 import os
 import re
-import secrets
 import shutil
 import struct
 import tempfile
@@ -372,31 +371,25 @@ def writing(path, source, *, factor=1, subtype=None, overwrite=False):
     if kind in SIZED and size > LARGEST:
         require(kind in ("WAV", "WAVEX"), f"{rule}more than 4 GiB", kind)
         kind = "RF64"  # a WAV file but for its size
-    beside = path.with_name(f".recon-{secrets.token_hex(4)}.partial{path.suffix}")
     about = {"samplerate": rate, "channels": channels, "format": kind, "subtype": subtype}
-    try:
-        with _reported("write", named):
-            open(beside, "xb").close()  # the system says best why it cannot be
-            if there:
-                shutil.copymode(path, beside)
-            with soundfile.SoundFile(_name(beside), "w", **about) as file:
-                for tag, text in source.copy_metadata().items():
-                    with suppress(soundfile.SoundFileError):  # an empty one, or a format has none
-                        setattr(file, tag, text)
-                yield file
-            if kind == "AIFF" and size % 2:
-                _unpad(beside, frames, size)
-            found = soundfile.info(_name(beside)).frames
-            rule = f"output must hold {frames} samples"
-            require(found >= frames, rule, f"{found} in {named!r} (is the disk full?)")
-            fills = subtype not in BYTES  # some codecs fill a last block
-            require(found == frames or fills, rule, f"{found} of {subtype} in {kind}")
-            alone = overwrite or not os.path.lexists(path)  # nobody wrote it meanwhile
-            require(alone, "output must not exist", f"{named!r} (overwrite replaces it)")
-            os.replace(beside, path)
-    finally:
-        with suppress(OSError):
-            beside.unlink()
+    with _reported("write", named), settings.replacing(path) as beside:
+        open(beside, "xb").close()  # the system says best why it cannot be
+        if there:
+            shutil.copymode(path, beside)
+        with soundfile.SoundFile(_name(beside), "w", **about) as file:
+            for tag, text in source.copy_metadata().items():
+                with suppress(soundfile.SoundFileError):  # an empty one, or a format has none
+                    setattr(file, tag, text)
+            yield file
+        if kind == "AIFF" and size % 2:
+            _unpad(beside, frames, size)
+        found = soundfile.info(_name(beside)).frames
+        rule = f"output must hold {frames} samples"
+        require(found >= frames, rule, f"{found} in {named!r} (is the disk full?)")
+        fills = subtype not in BYTES  # some codecs fill a last block
+        require(found == frames or fills, rule, f"{found} of {subtype} in {kind}")
+        alone = overwrite or not os.path.lexists(path)  # nobody wrote it meanwhile
+        require(alone, "output must not exist", f"{named!r} (overwrite replaces it)")
 
 
 def _holds(kind, subtype, rate, channels):

@@ -157,30 +157,25 @@ def denoisers(corrupted, clean):
         which window was chosen.
     """
     checks.alike(corrupted=corrupted, clean=clean)
+    fitting = [size for size in WINDOWS if size <= corrupted.shape[1]]
     families = {
-        "median of {}": [(median, {"kernel_size": k}) for k in WINDOWS],
-        "moving average of {}": [(moving_average, {"kernel_size": k}) for k in WINDOWS],
-        "Savitzky-Golay of {}": [(savitzky_golay, {"window_length": k}) for k in WINDOWS[1:]],
-        "Wiener of {}": [(wiener, {"kernel_size": k}) for k in WINDOWS],
+        "median of {}": [partial(median, kernel_size=k) for k in fitting],
+        "moving average of {}": [partial(moving_average, kernel_size=k) for k in fitting],
+        "Savitzky-Golay of {}": [partial(savitzky_golay, window_length=k) for k in fitting[1:]],
+        "Wiener of {}": [partial(wiener, kernel_size=k) for k in fitting],
     }
     chosen = {"untouched input": untouched}
-    for name, candidates in families.items():
-        tried = [
-            partial(method, **window)
-            for method, window in candidates
-            if max(window.values()) <= corrupted.shape[1]
-        ]
-        if not tried:  # the frames are shorter than any window
-            continue
-        best = min(tried, key=lambda method: np.mean((method(corrupted) - clean) ** 2))
-        chosen[name.format(*best.keywords.values())] = best
+    for name, methods in families.items():
+        if methods:  # else the frames are shorter than any window
+            best = min(methods, key=lambda method: np.mean((method(corrupted) - clean) ** 2))
+            chosen[name.format(*best.keywords.values())] = best
     return chosen | {"largest FFT bin": largest_bin}
 
 
-def _knots(held, hold_length):
-    """The samples that were kept, [batch, knots + 2 MARGIN, 1], both ends repeated."""
+def _knots(held, hold_length, margin=MARGIN):
+    """The samples that were kept, [batch, knots + 2 margin, 1], both ends repeated."""
     kept = held.astype(np.float64)[:, ::hold_length]
-    return np.pad(kept, ((0, 0), (MARGIN, MARGIN), (0, 0)), mode="edge")
+    return np.pad(kept, ((0, 0), (margin, margin), (0, 0)), mode="edge")
 
 
 @checks.checked(degree=partial(checks.odd, high=MARGIN))
@@ -285,10 +280,10 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     known = phase[0] if phase[0] == phase[1] else None
     estimate, n = np.empty_like(frames), np.arange(n_samples)
     left = np.ones(len(frames), bool)
-    for length in reversed(limits.hold_lengths(hold_length)):
-        fits = left & np.all(frames == frames[:, n // length * length], axis=1)
-        if length == min(limits.hold_lengths(hold_length)):
-            fits = left
+    shortest, *longer = limits.hold_lengths(hold_length)
+    for length in (*reversed(longer), shortest):
+        held_for = np.all(frames == frames[:, n // length * length], axis=1)
+        fits = left & (held_for | (length == shortest))
         prior = limits.held_prior(n_samples, cycles, amplitude, known, length)
         estimate[fits] = _explained(frames[fits, ::length], *prior[:2], amplitude, length)
         left &= ~fits
@@ -356,8 +351,7 @@ def fft(held, *, hold_length, periodic=False):
             holds to be one period; else the end knots are repeated.
     """
     margin = 0 if periodic and held.shape[1] % hold_length == 0 else MARGIN
-    knots = _knots(held, hold_length)
-    knots = knots[:, MARGIN - margin : knots.shape[1] - MARGIN + margin]
+    knots = _knots(held, hold_length, margin)
     filled = signal.resample(knots, knots.shape[1] * hold_length, axis=1)
     start = margin * hold_length
     return filled[:, start : start + held.shape[1]].astype(np.float32)

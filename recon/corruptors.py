@@ -132,10 +132,7 @@ def _clicks(hits, size, length, seeds):
     falling = tf.cos(np.pi / 2 * tf.minimum(later / lengths[:, None], 1))
     shape = sizes[:, None] * falling * tf.cos(pitches[:, None] * later)  # [clicks, longest]
     shape = tf.cast(shape, hits.dtype) * tf.gather_nd(hits, places)[:, None]
-    ahead = (
-        tf.one_hot(1, len(hits.shape), dtype=places.dtype)
-        * tf.range(longest, dtype=places.dtype)[:, None]
-    )
+    ahead = np.arange(longest)[:, None] * (np.arange(len(hits.shape)) == 1)  # along the time axis
     index = places[:, None] + ahead  # [clicks, longest, axes]
     inside = index[..., 1] < tf.shape(hits, places.dtype)[1]
     index, shape = tf.boolean_mask(index, inside), tf.boolean_mask(shape, inside)

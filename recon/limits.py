@@ -6,6 +6,8 @@ stands an estimator in `baselines` that reaches it, or nearly so, which pins it 
 Derivations: docs/limits.md; shown in section 4 of both notebooks.
 """
 
+from itertools import product
+
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 from scipy.special import i0e, i1e
@@ -142,11 +144,10 @@ def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
     """
     counts, n = _counts(cycles, n_samples)[:, None], np.arange(n_samples)
     errors = np.zeros(len(counts))
-    lengths, phases = hold_lengths(hold_length), _phases(phase)
-    for length in lengths:
-        for value, weight in phases:
-            waves = np.sin(2 * np.pi * counts * n / n_samples + value)
-            errors += weight * np.mean((waves - waves[:, n // length * length]) ** 2, axis=1)
+    lengths = hold_lengths(hold_length)
+    for length, (value, weight) in product(lengths, _phases(phase)):
+        waves = np.sin(2 * np.pi * counts * n / n_samples + value)
+        errors += weight * np.mean((waves - waves[:, n // length * length]) ** 2, axis=1)
     return mean_square(amplitude) * errors / len(lengths)
 
 
@@ -180,10 +181,9 @@ def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
     lengths = hold_lengths(hold_length)
     phases = [(None, 1.0)] if is_circle(phase) else _phases(phase)
     errors = 0
-    for length in lengths:
-        for known, weight in phases:
-            prior = held_prior(n_samples, cycles, amplitude, known, length)
-            errors += weight * _spread_of_groups(*prior, length)
+    for length, (known, weight) in product(lengths, phases):
+        prior = held_prior(n_samples, cycles, amplitude, known, length)
+        errors += weight * _spread_of_groups(*prior, length)
     return np.round(errors / len(lengths), 15)
 
 

@@ -7,9 +7,8 @@ exactly. Shapes in comments are [positions, channels]. Why these shapes: section
 
 import inspect
 import os
-import secrets
 import zipfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial, reduce
 from math import gcd
 from pathlib import Path
@@ -18,7 +17,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from recon import checks
+from recon import checks, settings
 
 ABOUT = ("sample_rate", "purpose", "hold_length")  # what a network knows of itself
 
@@ -60,8 +59,7 @@ class Network(keras.Model):
     ):  # fmt: skip
         super().__init__(inputs, outputs, name=name, trainable=trainable)
         if sample_rate is not None:  # one, or the lowest and the highest
-            ends = sample_rate if np.iterable(sample_rate) else (sample_rate, sample_rate)
-            checks.pair("sample_rate", ends, low=1)
+            checks.one_or(checks.pair, "sample_rate", sample_rate, low=1)
         if hold_length is not None:
             hold_length = checks.number("hold_length", hold_length, low=1, whole=True)
         self.receptive_field = _receptive_field(self)
@@ -74,9 +72,6 @@ class Network(keras.Model):
         padding = -n_samples % self.receptive_field[2]
         padded = ops.pad(signal, [[0, 0], [0, padding], [0, 0]])
         return super().call(padded, training=training)[:, :n_samples]
-
-    def compute_output_spec(self, signal, training=None, mask=None):
-        return keras.KerasTensor(signal.shape, self.compute_dtype)
 
     def get_config(self):
         return super().get_config() | {name: getattr(self, name) for name in ABOUT}
@@ -138,13 +133,12 @@ def save(model, path, *, tried=False):
     """
     checks.require(Path(path).suffix == ".keras", "path must end in .keras", repr(str(path)))
     path = Path(path)
-    beside = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.partial.keras")
     try:
-        with uncompiled(model):
-            model.save(beside)
-        if not tried:
-            keras.saving.load_model(beside, compile=False)
-        os.replace(beside, path)
+        with settings.replacing(path) as beside:
+            with uncompiled(model):
+                model.save(beside)
+            if not tried:
+                keras.saving.load_model(beside, compile=False)
     except OSError as error:
         rule = "path must be a place that can be written"
         raise ValueError(f"{rule}, got {str(path)!r}: {error.strerror}") from error
@@ -152,27 +146,18 @@ def save(model, path, *, tried=False):
         raise ValueError(
             f"model must be one that can be read back, got {model.name!r}: {_reason(error)}"
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 @contextmanager
 def _plain():
     """Keras' own defaults, whatever its user has set: networks are what they were trained as."""
-    config = keras.config
-    pairs = (
-        (config.dtype_policy, config.set_dtype_policy, "float32"),
-        (config.floatx, config.set_floatx, "float32"),
-        (config.image_data_format, config.set_image_data_format, "channels_last"),
-    )
-    kept = [get() for get, _, _ in pairs]
-    try:
-        for _, put, plain in pairs:
-            put(plain)
-        yield
-    finally:
-        for (_, put, _), value in zip(pairs, kept, strict=True):
+    plain = {"dtype_policy": "float32", "floatx": "float32", "image_data_format": "channels_last"}
+    with ExitStack() as kept:
+        for name, value in plain.items():
+            put = getattr(keras.config, f"set_{name}")
+            kept.callback(put, getattr(keras.config, name)())
             put(value)
+        yield
 
 
 def load(path):
@@ -445,10 +430,8 @@ class LinearExperts(layers.Layer):
         self.maps = layers.Dense(experts * outputs)
 
     def build(self, input_shape):
-        knots = input_shape[-1] // self.hold_length
-        if self.experts > 1:
-            self.gate.build((None, None, 2 * knots - 1))
-        self.maps.build((None, None, knots))
+        """What it holds is built as a frame of silence passes."""
+        self.call(ops.zeros((1, 1, input_shape[-1])))
 
     def call(self, frames):
         answers = self.maps(frames[..., :: self.hold_length])
@@ -646,15 +629,7 @@ class SpectralShares(_Spectral):
         self.together = max(1, round(6 / hold_length))  # bins that share a position: less work
         self.positions = -(-self.bins // self.together)
         self.first = self._over(5)
-        self.blocks = [
-            (
-                self._over(3, dilation_rate=d),
-                self._over(3),
-                _Across(channels),
-                _Across(self.positions),
-            )
-            for d in self.dilations
-        ]
+        self.blocks = [self._block(dilation) for dilation in dilations]
         self.norm = layers.LayerNormalization()  # or the shares run away in the first steps
         zeros = {"kernel_initializer": "zeros", "dtype": "float32"}
         self.last = layers.Conv2D(self.together * hold_length, 3, padding="same", **zeros)
@@ -663,6 +638,10 @@ class SpectralShares(_Spectral):
 
     def _over(self, size, **options):
         return layers.Conv2D(self.channels, size, padding="same", **options)
+
+    def _block(self, dilation):
+        over = self._over(3, dilation_rate=dilation), self._over(3)
+        return *over, _Across(self.channels), _Across(self.positions)
 
     def _folded(self):
         """The bins of a frame that fold onto each bin of the knots, [bins, hold_length]."""
@@ -746,9 +725,6 @@ class Choice(layers.Layer):
     def __init__(self, count, **options):
         super().__init__(**options)
         self.count = count
-
-    def compute_output_shape(self, answers_shape, roots_shape):
-        return (*answers_shape[:-1], answers_shape[-1] // self.count)
 
     def call(self, answers, roots):
         roots = ops.split(ops.cast(roots, "float32"), self.count, axis=-1)
@@ -927,9 +903,8 @@ def _reach(node, inputs):
         samples, block = _repeated(samples, block, after // gcd(after, numbers))
         return _union(np.repeat(samples, before, axis=0).reshape(-1, after, 2)), block
     if isinstance(layer, (*READERS, layers.Conv1DTranspose)):
-        pooling = isinstance(layer, layers.MaxPooling1D | layers.AveragePooling1D)
-        (size,), (step,) = layer.pool_size if pooling else layer.kernel_size, layer.strides
-        (dilation,) = (1,) if pooling else layer.dilation_rate
+        (size,) = getattr(layer, "kernel_size", None) or layer.pool_size
+        (step,), (dilation,) = layer.strides, getattr(layer, "dilation_rate", (1,))
         span = (size - 1) * dilation + 1
         if layer.padding == "valid" and span > step:
             _refuse(layer, "which changes the length: its padding has to be 'same'")

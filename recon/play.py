@@ -122,20 +122,16 @@ def noise(
         {"snr_db", "restored_snr_db", "gain_db", "to_limit_db"} over all frames.
     """
     clean = _frames(cycles, amplitude, phase, NOISE["n_samples"])
-    damage = corruptors.noise(
-        stddev=(stddev, stddev),
-        impulse_rate=(impulse_rate, impulse_rate),
-        impulse_amplitude=impulse_amplitude,
-    )
-    corrupted = damage(clean, (0, 0)).numpy()
+    corrupted = _noise(stddev, impulse_rate, impulse_amplitude)(clean, (0, 0)).numpy()
     restored = np.asarray(_load("noise_reduction")(corrupted[..., None]))[..., 0]
     bound = limits.noise_bound(**NOISE | {"stddev": (stddev, stddev)})
     found = _scores(clean.numpy(), corrupted, restored)
     with np.errstate(divide="ignore"):  # without noise the bound is 0
         found["to_limit_db"] = float(10 * np.log10(metrics.mse(clean, restored).mean() / bound))
-    title = f"gain {found['gain_db']:z.1f} dB, {found['to_limit_db']:z.1f} dB from the limit"
     before = f"corrupted: {found['snr_db']:z.1f} dB SNR"
-    _show(clean, {before: corrupted, f"restored: {title}": restored})
+    after = f"restored: gain {found['gain_db']:z.1f} dB"
+    after += f", {found['to_limit_db']:z.1f} dB from the limit"
+    _show(clean, {"corrupted": (before, corrupted), "network": (after, restored)})
     return found
 
 
@@ -163,12 +159,18 @@ def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10):
     else:
         limit = "it was not trained on this"
     panels = {
-        f"held: {found['snr_db']:z.1f} dB SNR": held,
-        f"cubic spline: {found['spline_snr_db']:z.1f} dB SNR": spline,
-        f"network: {found['restored_snr_db']:z.1f} dB SNR; {limit}": restored,
+        "held": (f"held: {found['snr_db']:z.1f} dB SNR", held),
+        "spline": (f"cubic spline: {found['spline_snr_db']:z.1f} dB SNR", spline),
+        "network": (f"network: {found['restored_snr_db']:z.1f} dB SNR; {limit}", restored),
     }
-    _show(clean, panels, steps=1)
+    _show(clean, panels, steps=["held"])
     return found
+
+
+def _noise(stddev, impulse_rate, impulse_amplitude):
+    """Damage of one level and one rate."""
+    ranges = {"stddev": (stddev, stddev), "impulse_rate": (impulse_rate, impulse_rate)}
+    return corruptors.noise(**ranges, impulse_amplitude=impulse_amplitude)
 
 
 def _frames(cycles, amplitude, phase, n_samples):
@@ -188,18 +190,13 @@ def _scores(clean, corrupted, restored):
     }
 
 
-def _show(clean, panels, steps=0):
-    """The first frame of each, over the clean one, and all frames to listen to."""
-    labels = ["corrupted", *["network"] * (len(panels) - 1)]
-    if steps:
-        labels = ["held", "spline", "network"]
+def _show(clean, panels, steps=()):
+    """The first frame of each {label: (title, frames)}, and all to listen to."""
     drawn = {
-        title: {"clean": clean[0], label: frames[0]}
-        for (title, frames), label in zip(panels.items(), labels, strict=True)
+        title: {"clean": clean[0], label: frames[0]} for label, (title, frames) in panels.items()
     }
-    _display(plotting.waveforms(drawn, steps=labels[:steps]))
-    sounds = {title.partition(":")[0]: frames for title, frames in panels.items()}
-    listen(sounds | {"clean": clean}, SAMPLE_RATE)
+    sounds = dict(panels.values()) | {"clean": clean}
+    _present(plotting.waveforms(drawn, steps=steps), sounds, SAMPLE_RATE)
 
 
 def recordings():
@@ -227,12 +224,7 @@ def noisy_recording(name=None, stddev=0.02, impulse_rate=0.002, impulse_amplitud
     Returns:
         {"snr_db", "restored_snr_db", "gain_db"}.
     """
-    damage = corruptors.noise(
-        stddev=(stddev, stddev),
-        impulse_rate=(impulse_rate, impulse_rate),
-        impulse_amplitude=impulse_amplitude,
-    )
-    return _recording(name, damage, "denoise")
+    return _recording(name, _noise(stddev, impulse_rate, impulse_amplitude), "denoise")
 
 
 def held_recording(name=None, hold_length=4):
@@ -261,11 +253,12 @@ def _recording(name, damage, network):
         f"restored: {found['restored_snr_db']:z.1f} dB SNR": restored,
         "clean": clean,
     }
-    _display(plotting.spectrograms(sounds, sample_rate))
-    listen({title.partition(":")[0]: sound for title, sound in sounds.items()}, sample_rate)
+    _present(plotting.spectrograms(sounds, sample_rate), sounds, sample_rate)
     return found
 
 
-def _display(figure):
+def _present(figure, sounds, sample_rate):
+    """A figure, and a player for each sound under the first words of its title."""
     display(figure)
     plt.close(figure)
+    listen({title.partition(":")[0]: sound for title, sound in sounds.items()}, sample_rate)

@@ -33,19 +33,12 @@ OTHERS = [
 
 def style():
     """Set how all figures look; called once, in the setup cell of a notebook."""
-    plt.rcParams.update(
-        {
-            "axes.grid": True,
-            "axes.spines.right": False,
-            "axes.spines.top": False,
-            "axes.titlesize": "medium",
-            "figure.constrained_layout.use": True,
-            "figure.dpi": 100,
-            "grid.alpha": 0.3,
-            "legend.frameon": False,
-            "lines.linewidth": 1.5,
-        }
-    )
+    plt.rc("axes", grid=True, titlesize="medium")
+    plt.rc("axes.spines", right=False, top=False)
+    plt.rc("figure", dpi=100)
+    plt.rc("figure.constrained_layout", use=True)
+    plt.rc("grid", alpha=0.3)
+    plt.rc("legend", frameon=False)
 
 
 def looks(labels):

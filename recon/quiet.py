@@ -33,7 +33,6 @@ def _hidden():
         kept = os.dup(2)
     except (AttributeError, OSError, ValueError):
         return None
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     return kept

@@ -1,5 +1,7 @@
 """The only reader of the environment: how much work to do, and which recordings to use.
 
+How a line is said and a file is written stands here too.
+
 RECON_PROFILE     full (default) or quick: the same code with smaller numbers
 RECON_RECORDINGS  a folder of recordings; unset, those that ship
 RECON_STRICT      1 makes an error of a claim that does not hold, as the tests do; 0 does not
@@ -7,7 +9,9 @@ KERAS_DISTRIBUTION_NUM_PROCESSES and others, Keras' own, name the machines that 
 """
 
 import os
+import secrets
 import sys
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -78,6 +82,18 @@ def recordings():
     rule = "RECON_RECORDINGS must name a folder with three recordings or more"
     checks.require(len(list(islice(files, 3))) == 3, rule, looked)
     return folder
+
+
+@contextmanager
+def replacing(path):
+    """A name beside `path` to write a file under, which takes its place when all went well."""
+    beside = path.with_name(f".recon-{secrets.token_hex(4)}.partial{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        with suppress(OSError):  # it has its own error where the folder is none
+            beside.unlink()
 
 
 def claim(text, holds):

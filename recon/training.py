@@ -5,7 +5,6 @@ import io
 import json
 import os
 import re
-import secrets
 import sys
 import tempfile
 import time
@@ -370,14 +369,13 @@ class _Run(keras.callbacks.Callback):
         A model that a run has left may begin that run once more, or another one.
         """
         now = _values(self.model)
-        left, name, self.first = STARTED_AS.get(self.model, (None, None, now))
-        if left == _digest(now):
+        left, name, first = STARTED_AS.get(self.model, (None, None, now))
+        for self.first in (first, now) if left == _digest(now) else (now,):
             _assign(self.model.variables, self.first)
-            self._named(fingerprint())
-        if left != _digest(now) or not (self.name == name or self.state.exists()):
-            self.first = now
-            _assign(self.model.variables, now)
-            self._named(fingerprint())
+            self.name = fingerprint()
+            self.state = self.path.with_name(f"{self.path.name}.{self.name[:12]}.state")
+            if self.name == name or self.state.exists():
+                break
         self.best = self.model.get_weights()
         variables = self._variables()
         try:
@@ -395,25 +393,17 @@ class _Run(keras.callbacks.Callback):
         if self.record["finished"]:
             self._show("found finished")
 
-    def _named(self, name):
-        self.name, self.state = name, self.path.with_name(f"{self.path.name}.{name[:12]}.state")
-
     def _keep(self):
         """Write the whole state, which appears under its name only when it is complete."""
         values = [*map(ops.convert_to_numpy, self._variables()), *self.best]
         state = {f"v{i}": value for i, value in enumerate(values)}
-        beside = self.state.with_name(f".{self.state.name}-{secrets.token_hex(4)}.partial")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(beside, "wb") as file:
+            with settings.replacing(self.state) as beside, open(beside, "wb") as file:
                 np.savez(file, record=json.dumps(self.record), **state)
-            os.replace(beside, self.state)
         except (OSError, ValueError) as error:
             found = f"{str(self.path)!r}: {getattr(error, 'strerror', error)}"
             raise ValueError(f"path must be a place that can be written, got {found}") from None
-        finally:
-            if beside.exists():  # unlink has its own error where the folder is none
-                beside.unlink()
 
     def on_train_begin(self, logs=None):
         self.started = time.perf_counter() - self.record["seconds"]
