@@ -16,7 +16,7 @@ from scipy.special import softmax
 from recon import checks, limits
 
 MARGIN = 16  # knots added at either end, so that no interpolator has to extrapolate
-TAPS = partial(checks.even, high=2 * MARGIN)
+TAPS = partial(checks.EVEN, high=2 * MARGIN)
 STEPS = 6  # of expectation-maximisation: at the defaults the error has settled to five digits
 TOLERANCE = 1e-5  # how far float32 may move a sample, times the largest amplitude, with room
 
@@ -26,7 +26,7 @@ def untouched(corrupted):
     return corrupted
 
 
-@checks.checked(kernel_size=partial(checks.odd, high=2**16))
+@checks.checked(kernel_size=partial(checks.LENGTH, step=2))
 def median(noisy, *, kernel_size=3):
     """Median of `kernel_size` samples (odd); 1 changes nothing. Ends are mirrored."""
     return ndimage.median_filter(noisy, size=(1, kernel_size, 1), mode="reflect")
@@ -178,7 +178,7 @@ def _knots(held, hold_length, margin=MARGIN):
     return np.pad(kept, ((0, 0), (margin, margin), (0, 0)), mode="edge")
 
 
-@checks.checked(degree=partial(checks.odd, high=MARGIN))
+@checks.checked(degree=partial(checks.WHOLE, high=MARGIN, step=2))
 def spline(held, *, hold_length, degree=3):
     """Spline of odd `degree` through the knots: 1 is linear, 3 cubic, 5 quintic.
 

@@ -29,7 +29,7 @@ def require(holds, rule, got):
         )
 
 
-def number(name, value, *, low=-HIGHEST, high=None, whole=False):
+def number(name, value, *, low=-HIGHEST, high=None, whole=False, step=1):
     """A number that obeys its rule, NumPy's included.
 
     Args:
@@ -37,6 +37,7 @@ def number(name, value, *, low=-HIGHEST, high=None, whole=False):
         value: what came.
         low, high: what it may not leave; by default, what float32 or int32 hold.
         whole: whether it has to be a whole number.
+        step: between the whole numbers from `low` on that it may be.
 
     Returns:
         int if `whole`, else float.
@@ -49,8 +50,9 @@ def number(name, value, *, low=-HIGHEST, high=None, whole=False):
     ValueError: hold_length must be a whole number of at least 1, got 2.5
     """
     kind = "a whole number" if whole else "a number"
-    rule = f"{name} must be {kind}{_within(low, high)}"
-    require(_usable(value, low, high, whole), rule, repr(value))
+    rule = f"{name} must be {kind}{_within(low, high)}{f' in steps of {step}' if step > 1 else ''}"
+    usable = _usable(value, low, high, whole) and (step == 1 or (value - low) % step == 0)
+    require(usable, rule, repr(value))
     return int(value) if whole else float(value)
 
 
@@ -76,20 +78,6 @@ def pair(name, bounds, *, low=-HIGHEST, high=None, whole=False):
     rule = f"{name} must be {kind} (smallest, largest){_within(low, high)}"
     require(usable and ends[0] <= ends[1], rule, repr(bounds))
     return tuple(int(end) if whole else float(end) for end in ends)
-
-
-def even(name, value, **rule):
-    """An even number above 0, as in `number`."""
-    value = number(name, value, **{"low": 2, "whole": True} | rule)
-    require(value % 2 == 0, f"{name} must be even", value)
-    return value
-
-
-def odd(name, value, **rule):
-    """An odd number, as in `number`."""
-    value = number(name, value, **{"low": 1, "whole": True} | rule)
-    require(value % 2, f"{name} must be odd", value)
-    return value
 
 
 def alike(**arrays):
@@ -201,6 +189,7 @@ FUNCTION = partial(that, rule="a function", holds=callable)
 TEXT = partial(that, rule="text", holds=lambda x: isinstance(x, str))
 WHOLE = partial(number, low=1, whole=True)
 SIZE = partial(WHOLE, high=2**24)  # of what is held in memory
+EVEN = partial(WHOLE, low=2, step=2)
 LENGTH = partial(WHOLE, high=2**16)  # of what is gone through for every sample
 HOLD_LENGTHS = partial(one_or, pair, low=1, high=2**16, whole=True)
 WAVEFORMS = partial(samples, dtype=None, empty=False, shape=("batch", "n_samples", 1))
@@ -215,7 +204,8 @@ RULES = {
         ("build damage method model pipeline", FUNCTION),
         ("chunk_length experts position rank", WHOLE),
         ("clean corrupted estimate held noisy", WAVEFORMS),
-        ("columns methods series signals sounds", named),
+        ("columns", partial(named, rule=texts)),
+        ("methods series signals sounds", named),
         ("measures", partial(named, rule=FUNCTION)),
         ("chunks", partial(that, rule="several arrays", holds=np.iterable)),
         ("ema_momentum impulse_amplitude limit", partial(number, low=0)),

@@ -15,7 +15,7 @@ import numpy as np
 from recon import checks
 
 BATCH = 64  # frames restored at a time by the methods that are not exact
-MONO = partial(checks.SIGNAL, dtype=np.float32)
+MONO = partial(checks.SIGNAL, dtype=np.float32, empty=True)
 MOST = 64  # channels of a signal that has fewer samples than channels
 # Pieces of many lengths are as many shapes; TensorFlow takes that for a mistake and says so.
 logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
@@ -78,10 +78,8 @@ class Stream:
             ValueError: if the samples are of another kind, or their channels other than before;
                 the stream is then as it was.
         """
-        samples = checks.samples("samples", samples, np.float32)
-        shape = "".join(f", {channels}" for channels in self._shape or ())
-        as_before = self._shape in (None, samples.shape[1:])
-        checks.require(as_before, f"samples must be [n_samples{shape}] as before", samples.shape)
+        as_before = None if self._shape is None else ("n_samples", *self._shape)
+        samples = checks.samples("samples", samples, np.float32, shape=as_before)
         new = _channels("samples", samples, known=self._shape is not None)
         if self._shape is None:
             self._shape, self._context = samples.shape[1:], new
@@ -177,7 +175,7 @@ def frame_by_frame(model, signal, *, frame_length):
     return np.concatenate(parts)
 
 
-@checks.checked(signal=MONO, frame_length=checks.even)
+@checks.checked(signal=MONO, frame_length=checks.EVEN)
 def overlap_add(model, signal, *, frame_length):
     """Frames at half their length apart, cross-faded by a periodic Hann window.
 

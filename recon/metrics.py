@@ -108,7 +108,7 @@ def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=
     a, b = _waveforms(reference=reference, estimate=estimate)
     low, high = checks.pair("band", band, low=0, high=1)
     checks.require(low < high, "band must not be empty", repr(band))
-    frame_length = checks.even("frame_length", frame_length, low=4)
+    frame_length = checks.EVEN("frame_length", frame_length, low=4)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame_length) / frame_length)
     logs = []
     for signal in (a, b):

@@ -383,7 +383,7 @@ def _pointwise(channels, outputs=1, *, activation="relu", **last):
     return keras.Sequential([*hidden, layers.Dense(outputs, **last)])
 
 
-@checks.checked(frame_length=checks.even)
+@checks.checked(frame_length=checks.EVEN)
 def unrolled(*, frame_length=256, channels=16, name="unrolled", **about):
     """Noise reduction as an unrolled iteration: small networks steer the half-steps.
 
@@ -498,7 +498,7 @@ class _Spectral(layers.Layer):
 
     def __init__(self, frame_length, **options):
         super().__init__(**options)
-        self.frame_length, self.hops = checks.even("frame_length", frame_length), 1
+        self.frame_length, self.hops = checks.EVEN("frame_length", frame_length), 1
 
     def compute_output_shape(self, shape):
         return shape
@@ -735,7 +735,7 @@ class Choice(layers.Layer):
         return sum(map(ops.multiply, weights, answers)) / sum(weights)
 
 
-@checks.checked(dilations=SEVERAL, frame_length=partial(checks.even, low=8), gains=GAINS)
+@checks.checked(dilations=SEVERAL, frame_length=partial(checks.EVEN, low=8), gains=GAINS)
 def denoiser(
     *,
     position=8,

@@ -232,6 +232,7 @@ NEARLY = [  # what each, and what of it, is refused for
     ("evaluation.over_seeds", "scores", {"scores": [{"a": 1}, {"b": 1}]}),
     ("metrics.log_spectral_distance", "band", {"band": (0.001, 0.002)}),
     ("evaluation.table", "columns", {"columns": {"y": ("y, dB", ".1f")}}),
+    ("evaluation.table", r"columns\['x'\]", {"columns": {"x": None}}),
     ("evaluation.worst", "clean", {"clean": WAVES, "estimate": WAVES}),
     ("metrics.mse", "reference", {"reference": [1e200], "estimate": [1.0]}),
     ("models.encoder_decoder", "channels", {"channels": ()}),
@@ -260,6 +261,31 @@ def test_what_is_nearly_right_is_refused_by_name(name, blamed, wrong):
     with pytest.raises(ValueError, match=f"^{blamed} must ") as error:
         CALLED[name](**USUAL[CALLED[name]] | wrong)
     assert "\n" not in str(error.value)
+
+
+DAMAGES = {
+    "noise": lambda: corruptors.noise(**HISS),
+    "hold": lambda: corruptors.hold((2, 4)),
+    "either": lambda: corruptors.either({damage: 1, corruptors.hold(2): 1}),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize(
+    ("blamed", "wrong"),
+    [("seed", 3), ("seed", None), ("seed", (1, 2, 3)), ("clean", "abc"), ("clean", LONG)],
+)
+def test_damage_looks_at_what_it_gets(name, blamed, wrong):
+    usual = {"clean": WAVES[..., 0], "seed": (1, 2)}
+    assert DAMAGES[name]()(**usual).shape == (2, 64)
+    with pytest.raises(ValueError, match=f"^{blamed} must "):
+        DAMAGES[name]()(**usual | {blamed: wrong})
+
+
+@pytest.mark.parametrize("other", [lambda x, s: x[:, :5], lambda x, s: None, lambda x, s: 2 * x[0]])
+def test_one_kind_of_damage_has_the_form_of_the_others(other):
+    with pytest.raises(ValueError, match=r"^damage must give a tensor, float32 \(2, 64\)"):
+        corruptors.either({damage: 1, other: 1})(WAVES[..., 0], (1, 2))
 
 
 def test_good_arguments_of_other_kinds_are_taken():
