@@ -186,6 +186,7 @@ def _within(low, high):
 
 FLAG = partial(that, rule="True or False", holds=lambda x: isinstance(x, bool | np.bool_))
 FUNCTION = partial(that, rule="a function", holds=callable)
+MODEL = partial(that, rule="a model", holds=lambda x: hasattr(x, "predict_on_batch") or callable(x))
 TEXT = partial(that, rule="text", holds=lambda x: isinstance(x, str))
 WHOLE = partial(number, low=1, whole=True)
 SIZE = partial(WHOLE, high=2**24)  # of what is held in memory
@@ -201,7 +202,7 @@ RULES = {
         ("batch_size channels count frame_length n_samples", SIZE),
         ("batches", partial(named, rule=WAVEFORMS)),
         ("best_last logarithmic overwrite partial periodic resample whole", FLAG),
-        ("build damage method model pipeline", FUNCTION),
+        ("build damage method pipeline", FUNCTION),
         ("chunk_length experts position rank", WHOLE),
         ("clean corrupted estimate held noisy", WAVEFORMS),
         ("columns", partial(named, rule=texts)),
@@ -215,6 +216,7 @@ RULES = {
         ("impulse_rate", partial(pair, low=0, high=1)),
         ("label name subtype xlabel ylabel", TEXT),
         ("levels marks", partial(named, empty=True, rule=number)),
+        ("model", MODEL),
         ("panels records scores", partial(named, rule=named)),
         ("phase", pair),
         ("recordings", partial(named, keys=str)),
