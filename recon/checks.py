@@ -198,36 +198,41 @@ SIGNAL = partial(samples, dtype=None, empty=False, shape=("n_samples",))
 RULES = {
     name: rule
     for names, rule in (
-        ("amplitude stddev", partial(pair, low=0)),
+        # numbers
         ("batch_size channels count frame_length n_samples", SIZE),
-        ("batches", partial(named, rule=WAVEFORMS)),
-        ("best_last logarithmic overwrite partial periodic resample whole", FLAG),
-        ("build damage method pipeline", FUNCTION),
         ("chunk_length experts position rank", WHOLE),
-        ("clean corrupted estimate held noisy", WAVEFORMS),
-        ("columns", partial(named, rule=texts)),
-        ("methods series signals sounds", named),
-        ("measures", partial(named, rule=FUNCTION)),
-        ("chunks", partial(that, rule="several arrays", holds=np.iterable)),
         ("ema_momentum impulse_amplitude limit", partial(number, low=0)),
-        ("gain impulse_size", partial(pair, low=1e-30)),
         ("hold_length kernel_size", LENGTH),
-        ("impulse_length", partial(pair, low=1, high=2**16, whole=True)),
-        ("impulse_rate", partial(pair, low=0, high=1)),
-        ("label name subtype xlabel ylabel", TEXT),
-        ("levels marks", partial(named, empty=True, rule=number)),
-        ("model", MODEL),
-        ("panels records scores", partial(named, rule=named)),
-        ("phase", pair),
-        ("recordings", partial(named, keys=str)),
-        ("rows", partial(named, rule=partial(number, low=0, whole=True))),
         ("sample_rate", partial(number, low=1, high=1e9)),
         ("seed", partial(number, low=-(2**63), high=2**63 - 1, whole=True)),
-        ("signal", partial(samples, dtype=np.float32)),
         ("stages stem steps validations width window", WHOLE),
-        ("test", texts),
+        # ranges of numbers that are drawn
+        ("amplitude stddev", partial(pair, low=0)),
+        ("gain impulse_size", partial(pair, low=1e-30)),
+        ("impulse_length", partial(pair, low=1, high=2**16, whole=True)),
+        ("impulse_rate", partial(pair, low=0, high=1)),
+        ("phase", pair),
         ("tilt", partial(pair, low=-60, high=60)),
+        # arrays
+        ("clean corrupted estimate held noisy", WAVEFORMS),
+        ("signal", partial(samples, dtype=np.float32)),
         ("x y", partial(samples, dtype=None, shape=("count",))),
+        # things by name
+        ("batches", partial(named, rule=WAVEFORMS)),
+        ("columns", partial(named, rule=texts)),
+        ("levels marks", partial(named, empty=True, rule=number)),
+        ("measures", partial(named, rule=FUNCTION)),
+        ("methods series signals sounds", named),
+        ("panels records scores", partial(named, rule=named)),
+        ("recordings", partial(named, keys=str)),
+        ("rows", partial(named, rule=partial(number, low=0, whole=True))),
+        # others
+        ("best_last logarithmic overwrite partial periodic resample whole", FLAG),
+        ("build damage method pipeline", FUNCTION),
+        ("chunks", partial(that, rule="several arrays", holds=np.iterable)),
+        ("label name subtype xlabel ylabel", TEXT),
+        ("model", MODEL),
+        ("test", texts),
     )
     for name in names.split()
 }

@@ -51,7 +51,7 @@ def add_gaussian_noise(signal, stddev, *, seed, tilt=None):
 
     Args:
         signal: float tensor [batch, n_samples, ...].
-        stddev: linear standard deviation, a number or a tensor [batch]; 0 changes nothing.
+        stddev: linear standard deviation, a number or numbers [batch]; 0 changes nothing.
         seed: int32 tensor or pair [2].
         tilt: slope of the noise's amplitude over frequency, dB per octave, a number or a tensor
             [batch]; below 0 it is darker than white noise, of the same standard deviation. None for
@@ -61,7 +61,7 @@ def add_gaussian_noise(signal, stddev, *, seed, tilt=None):
         Tensor like `signal`.
 
     Raises:
-        ValueError: if `stddev` is negative or not finite.
+        ValueError: naming the argument, the rule and the value.
 
     >>> add_gaussian_noise(tf.ones([1, 2]), 0.0, seed=(1, 2)).numpy().tolist()
     [[1.0, 1.0]]
@@ -106,7 +106,7 @@ def add_impulse_noise(
         Tensor like `signal`.
 
     Raises:
-        ValueError: if `impulse_rate` leaves [0, 1], or `impulse_amplitude` is negative or infinite.
+        ValueError: naming the argument, the rule and the value.
 
     >>> tf.abs(add_impulse_noise(tf.zeros([1, 3]), 1.0, 0.5, seed=(1, 2))).numpy().tolist()
     [[0.5, 0.5, 0.5]]
@@ -155,7 +155,7 @@ def sample_and_hold(signal, hold_length):
         Tensor like `signal`.
 
     Raises:
-        ValueError: if a `hold_length` is not a whole number of at least 1.
+        ValueError: naming the argument, the rule and the value.
 
     >>> sample_and_hold(tf.constant([[1, 2, 3, 4, 5]]), 2).numpy().tolist()
     [[1, 1, 3, 3, 5]]

@@ -58,7 +58,7 @@ def uniform(bounds, count, seed, *, logarithmic=False, whole=False):
         float32 tensor [count].
 
     Raises:
-        ValueError: if an argument does not obey.
+        ValueError: naming the argument, the rule and the value.
     """
     low = 1e-30 if logarithmic else -checks.HIGHEST
     first, last = checks.pair("bounds", bounds, whole=whole, low=low)
