@@ -117,10 +117,10 @@ def reading(path, *, partial=False):
     """
     require(isinstance(path, str | os.PathLike), "input must be a path", repr(path))
     path = Path(path)
-    there = "no file" if os.path.exists(path) else "nothing there"
-    found = f"{str(path)!r}: {'a folder' if os.path.isdir(path) else there}"
-    # Path.is_file raises for names that no file can have.
-    require(os.path.isfile(path), "input must be an audio file", found)
+    if not os.path.isfile(path):  # Path.is_file raises for names that no file can have
+        what = "a folder" if os.path.isdir(path) else "no file"
+        what = what if os.path.exists(path) else "nothing there"
+        raise ValueError(f"input must be an audio file, got {str(path)!r}: {what}")
     with ExitStack() as files:
         # A file without a header is answered with a TypeError.
         with _reported("read", path, TypeError), silence():
