@@ -17,8 +17,9 @@ from recon import checks, signals
 
 def _signal(name, signal, floats=False):
     """A tensor [batch, n_samples, ...]."""
-    with suppress(Exception):  # TensorFlow raises whatever it runs into
-        signal = tf.convert_to_tensor(signal)
+    with suppress(Exception):  # TensorFlow and NumPy raise whatever they run into
+        if tf.is_tensor(signal) or np.asarray(signal).dtype.kind in "fiub":  # others may end it
+            signal = tf.convert_to_tensor(signal)
     usable = tf.is_tensor(signal) and len(signal.shape) > 1 and signal.dtype != tf.string
     usable = usable and (signal.dtype.is_floating or not floats)
     rule = f"{name} must be {'floats' if floats else 'numbers'} [batch, n_samples, ...]"

@@ -217,6 +217,11 @@ NEARLY = [  # what each, and what of it, is refused for
     ("corruptors.add_gaussian_noise", "stddev", {"stddev": tf.constant(-1.0)}),
     ("corruptors.add_gaussian_noise", "seed", {"seed": tf.constant([1, 2, 3])}),
     ("corruptors.sample_and_hold", "signal", {"signal": LONG}),
+    (
+        "corruptors.sample_and_hold",
+        "signal",
+        {"signal": [np.timedelta64(3, "s")]},
+    ),  # TensorFlow dies
     ("corruptors.sample_and_hold", "hold_length", {"hold_length": [1, 2, 3]}),
     ("corruptors.sample_and_hold", "hold_length", {"hold_length": tf.constant([0, 2])}),
     ("corruptors.noise", "stddev", {"stddev": (0, 0.1)}),  # has no logarithm
@@ -315,7 +320,12 @@ def answered(name, arguments):
     options = dict(arguments)
     if name.startswith("framing.re") or name == "framing.pieces":
         options["model"] = Plain() if options["model"] is SAME["same"] else options["model"]
-    names = [*inspect.signature(function).parameters, "frames", "network", r"methods\[.*\]: \w+"]
+    names = [
+        *inspect.signature(function).parameters,
+        "frame_length",
+        "network",
+        r"methods\[.*\]: \w+",
+    ]
     names += [
         r"\w+ and \w+( and \w+)*",
         r"\w+(\[.*\])?\(\.\.\.\)",
