@@ -876,8 +876,9 @@ def _receptive_field(model):
     checks.require(shapes[:-1] == [(None, None, 1)] and shapes[-1][2:] == (1,), rule, shapes)
     samples, stride = _walk(model, [(np.zeros((1, 2), np.int64), 1)])
     checks.require(len(samples) == stride, rule, f"{len(samples)} for {stride} samples")
-    left, right = np.abs(samples - np.arange(stride)[:, None]).max(axis=0)
-    return int(left), int(right), stride
+    here = np.arange(stride)
+    left, right = (here - samples[:, 0]).max(), (samples[:, 1] - here).max()
+    return max(0, int(left)), max(0, int(right)), stride
 
 
 def _walk(model, inputs):

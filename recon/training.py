@@ -194,10 +194,7 @@ def fit(
     return run.record
 
 
-@checks.checked(
-    seeds=partial(checks.several, low=0, high=2**32 - 1, whole=True),
-    path=None,
-)
+@checks.checked()
 def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
     """Train one network per seed, which decides its first weights and its training data.
 
@@ -216,6 +213,8 @@ def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
     Raises:
         ValueError: as in `fit`, or if a seed is none, or several share one path.
     """
+    rule = {"low": 0, "high": 2**32 - 1, "whole": True}
+    seeds = checks.several("seeds", seeds if np.iterable(seeds) else [seeds], **rule)
     alone = "{seed}" in str(path) or len(seeds) < 2
     checks.require(alone, "path must hold {seed}, as there are several", repr(path))
     networks, records = [], []
@@ -370,8 +369,9 @@ class _Run(keras.callbacks.Callback):
         """
         now = _values(self.model)
         left, name, first = STARTED_AS.get(self.model, (None, None, now))
-        for self.first in (first, now) if left == _digest(now) else (now,):
-            _assign(self.model.variables, self.first)
+        for values in (first, now) if left == _digest(now) else (now,):
+            self.first = values
+            _assign(self.model.variables, values)
             self.name = fingerprint()
             self.state = self.path.with_name(f"{self.path.name}.{self.name[:12]}.state")
             if self.name == name or self.state.exists():

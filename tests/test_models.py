@@ -139,6 +139,12 @@ def shared():
     return models.Network(signal, layer(layers.ReLU()(layer(signal))))
 
 
+def past():
+    signal = keras.Input((None, 1))
+    x = layers.Conv1D(1, 1, strides=3)(signal)
+    return models.Network(signal, layers.UpSampling1D(3)(x))
+
+
 def nested():
     inner = keras.Sequential([same(layers.Conv1D, 4, 5), layers.ReLU()])
     return hidden(keras.Sequential([inner, same(layers.Conv1D, 4, 3, dilation_rate=2)]))
@@ -160,6 +166,7 @@ LOCAL = {
     "strided, without overlap": lambda: hidden(
         layers.Conv1D(4, 2, strides=2), same(layers.Conv1DTranspose, 4, 2, strides=2)
     ),
+    "of the past alone": past,
     "AveragePooling1D": lambda: hidden(
         same(layers.AveragePooling1D, 5, strides=2), layers.UpSampling1D(2)
     ),
