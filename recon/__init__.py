@@ -277,7 +277,7 @@ def _restored(network, blocks, sample_rate, shape, mix, factor):
     """Restored pieces [n_samples, channels] of what blocks() yields, shape[0] samples in all."""
     import numpy as np
 
-    from recon import audio, checks, framing
+    from recon import audio, framing
 
     (n_samples, channels), rate = shape, _rate(network, sample_rate)
     left, lead, source = factor * n_samples, 0, blocks()
@@ -303,8 +303,6 @@ def _restored(network, blocks, sample_rate, shape, mix, factor):
         left -= len(piece)
         while len(dry) < len(piece):
             dry = np.concatenate([dry, next(untouched)])
-        finite, found = np.isfinite(piece).all(), f"nan or inf from {network.name!r}"
-        checks.require(finite, "network must give finite samples", found)
         if len(piece):
             yield mix * piece + (1 - mix) * dry[: len(piece)]
         dry = dry[len(piece) :]

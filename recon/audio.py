@@ -290,10 +290,9 @@ def blocks(file, block_length):
             count = len(file.read(out=block))
         found = f"{start + count} samples of {file.frames} in {str(file.name)!r}"
         require(count == len(block), rule, found)
-        if not np.isfinite(block).all():
-            frame, channel = np.argwhere(~np.isfinite(block))[0]
-            found = f"{block[frame, channel]} at sample {start + frame} of channel {channel}"
-            raise ValueError(f"input must be finite, got {found} in {str(file.name)!r}")
+        if place := checks.outside(block):
+            found = f"{block[tuple(place)]} at sample {start + place[0]} of channel {place[1]}"
+            raise ValueError(f"input must be {checks.FINITE}, got {found} in {str(file.name)!r}")
         yield block
 
 
@@ -595,6 +594,7 @@ def split(recordings, *, test=None):
     return tuple({name: recordings[name] for name in sorted(part)} for part in parts)
 
 
+@checks.checked(name=checks.TEXT)
 def matches(name, patterns):
     """Whether a recording's name is like one of the patterns, its folder where they name one."""
     file = name.rsplit("/")[-1]

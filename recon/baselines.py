@@ -284,7 +284,7 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     for length in (*reversed(longer), shortest):
         held_for = np.all(frames == frames[:, n // length * length], axis=1)
         fits = left & (held_for | (length == shortest))
-        prior = limits.held_prior(n_samples, cycles, amplitude, known, length)
+        prior = limits.held_prior(n_samples, cycles, amplitude, length, known)
         estimate[fits] = _explained(frames[fits, ::length], *prior[:2], amplitude, length)
         left &= ~fits
     return estimate[..., None].astype(held.dtype)

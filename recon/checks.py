@@ -5,6 +5,7 @@ An argument of one name obeys one rule wherever it is taken: `RULES`. A module t
 """
 
 import inspect
+import os
 import sys
 from functools import WRAPPER_ASSIGNMENTS, partial, wraps
 from numbers import Real
@@ -13,6 +14,7 @@ import numpy as np
 
 LONGEST = 300  # signs of a value that came, in a message
 HIGHEST, MOST = 1e30, 2**31 - 2  # what float32 and int32 hold, with room to compute
+FINITE = f"finite, at most {HIGHEST:g} in size"
 
 
 def require(holds, rule, got):
@@ -108,12 +110,14 @@ def that(name, value, rule, holds):
     return value
 
 
-def texts(name, values):
-    """Texts, as a list; one may come alone."""
+def texts(name, values, *, count=None):
+    """Texts, as a list, `count` of them or any; one may come alone."""
     listed = np.iterable(values) and not isinstance(values, dict | bytes | str)
     found = list(values) if listed else [values]
-    usable = all(isinstance(one, str) for one in found)
-    require(usable, f"{name} must be text, or several", repr(values))
+    usable = all(isinstance(one, str) for one in found) and len(found) == (count or len(found))
+    require(
+        usable, f"{name} must be {f'{count} texts' if count else 'text, or several'}", repr(values)
+    )
     return found
 
 
@@ -125,7 +129,7 @@ def named(name, values, *, keys=object, empty=False, rule=None):
     return {k: rule(f"{name}[{k!r}]", v) if rule else v for k, v in values.items()}
 
 
-def samples(name, signal, dtype=np.float64, *, empty=True, shape=None):
+def samples(name, signal, dtype=np.float64, *, empty=True, shape=None, finite=True):
     """A signal as a real, finite array of `dtype`; the time axis may be `empty`.
 
     Args:
@@ -134,9 +138,10 @@ def samples(name, signal, dtype=np.float64, *, empty=True, shape=None):
         dtype: of the result; None for that of `signal` if it is float32, else float64.
         empty: whether an axis may be 0 long.
         shape: its axes: numbers, or names for those of any length; None for any shape.
+        finite: whether all has to be; what is measured need not.
 
     Raises:
-        ValueError: if it is none: text, complex, of another shape, not finite in that type.
+        ValueError: if it is none: text, complex, of another shape, not finite or beyond 1e30.
 
     >>> samples("noisy", [1.0, 2.0], shape=("batch", "n_samples", 1))
     Traceback (most recent call last):
@@ -146,6 +151,8 @@ def samples(name, signal, dtype=np.float64, *, empty=True, shape=None):
         array = np.asarray(signal)
     except Exception:  # a ragged list, or what does not want to be an array
         array = np.array(None)
+    if array.dtype.name == "bfloat16":  # which NumPy itself does not have
+        array = array.astype(np.float32)
     hidden = np.ma.is_masked(signal)  # no number at some places
     usable = array.ndim and array.dtype.kind in "iuf" and 0 not in array.shape[empty:]
     rule = "real numbers with a time axis" if empty else "a real array with samples"
@@ -157,10 +164,15 @@ def samples(name, signal, dtype=np.float64, *, empty=True, shape=None):
         require(fits, f"{name} must be [{', '.join(map(str, shape))}]", array.shape)
     with np.errstate(over="ignore"):
         cast = array.astype(dtype or (np.float32 if array.dtype == np.float32 else np.float64))
-    if not np.isfinite(cast).all():
-        place = np.argwhere(~np.isfinite(cast))[0].tolist()
-        raise ValueError(f"{name} must be finite, got {array[tuple(place)]} at {place}")
+    if finite and (place := outside(cast)):
+        raise ValueError(f"{name} must be {FINITE}, got {array[tuple(place)]} at {place}")
     return cast
+
+
+def outside(array):
+    """The place [axes] of the first number that is not finite or beyond 1e30; None if none is."""
+    inside = np.abs(array) <= HIGHEST
+    return None if inside.all() else np.argwhere(~inside)[0].tolist()
 
 
 def listed(values):
@@ -172,7 +184,7 @@ def listed(values):
 def _usable(value, low, high, whole):
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
-    if not isinstance(value, Real):
+    if not isinstance(value, Real) or isinstance(value, bool):
         return False
     high = (MOST if high is None else high) if whole else min(HIGHEST, high or HIGHEST)
     return value == value and low <= value <= high and (not whole or value == int(value))
@@ -188,10 +200,13 @@ FLAG = partial(that, rule="True or False", holds=lambda x: isinstance(x, bool | 
 FUNCTION = partial(that, rule="a function", holds=callable)
 MODEL = partial(that, rule="a model", holds=lambda x: hasattr(x, "predict_on_batch") or callable(x))
 TEXT = partial(that, rule="text", holds=lambda x: isinstance(x, str))
+NAME = partial(that, rule="text without /", holds=lambda x: isinstance(x, str) and "/" not in x)
+PATH = partial(that, rule="a path", holds=lambda x: isinstance(x, str | os.PathLike))
 WHOLE = partial(number, low=1, whole=True)
 SIZE = partial(WHOLE, high=2**24)  # of what is held in memory
 EVEN = partial(WHOLE, low=2, step=2)
 LENGTH = partial(WHOLE, high=2**16)  # of what is gone through for every sample
+SEVERAL = partial(several, low=1, whole=True)
 HOLD_LENGTHS = partial(one_or, pair, low=1, high=2**16, whole=True)
 WAVEFORMS = partial(samples, dtype=None, empty=False, shape=("batch", "n_samples", 1))
 SIGNAL = partial(samples, dtype=None, empty=False, shape=("n_samples",))
@@ -208,6 +223,7 @@ RULES = {
         ("stages stem steps validations width window", WHOLE),
         # ranges of numbers that are drawn
         ("amplitude stddev", partial(pair, low=0)),
+        ("cycles", partial(pair, low=0, whole=True)),
         ("gain impulse_size", partial(pair, low=1e-30)),
         ("impulse_length", partial(pair, low=1, high=2**16, whole=True)),
         ("impulse_rate", partial(pair, low=0, high=1)),
@@ -219,19 +235,22 @@ RULES = {
         ("x y", partial(samples, dtype=None, shape=("count",))),
         # things by name
         ("batches", partial(named, rule=WAVEFORMS)),
-        ("columns", partial(named, rule=texts)),
-        ("levels marks", partial(named, empty=True, rule=number)),
+        ("levels", partial(named, empty=True, rule=partial(number, low=0))),
+        ("marks", partial(named, empty=True, rule=number)),
         ("measures", partial(named, rule=FUNCTION)),
-        ("methods series signals sounds", named),
+        ("columns methods series signals sounds", named),
         ("panels records scores", partial(named, rule=named)),
         ("recordings", partial(named, keys=str)),
         ("rows", partial(named, rule=partial(number, low=0, whole=True))),
         # others
-        ("best_last logarithmic overwrite partial periodic resample whole", FLAG),
+        ("best_last logarithmic overwrite partial periodic resample tried whole", FLAG),
         ("build damage method pipeline", FUNCTION),
         ("chunks", partial(that, rule="several arrays", holds=np.iterable)),
-        ("label name subtype xlabel ylabel", TEXT),
+        ("dilations factors frame_lengths kernel_sizes", SEVERAL),
+        ("label purpose subtype xlabel ylabel", TEXT),
+        ("labels", partial(that, rule="several names", holds=np.iterable)),
         ("model", MODEL),
+        ("name", NAME),
         ("test", texts),
     )
     for name in names.split()
@@ -267,6 +286,7 @@ def checked(**others):
                     given.arguments[name] = rules[name](name, value)
             return function(*given.args, **given.kwargs)
 
+        call.__signature__ = signature  # Keras, which keeps what a layer was made of, asks for it
         call.checked = True
         return call
 
@@ -274,9 +294,13 @@ def checked(**others):
 
 
 def guard(module):
-    """Have every public function of a module `checked`, if it is not yet."""
-    space = vars(sys.modules[module])
-    for name, value in list(space.items()):
-        own = inspect.isfunction(value) and (value.__module__, value.__name__) == (module, name)
-        if own and name[0] != "_" and not hasattr(value, "checked"):
-            space[name] = checked()(value)
+    """Have every public function of a module `checked`, and what makes an object of every public
+    class, if they are not yet."""
+    module = sys.modules[module]
+    for name, value in list(vars(module).items()):
+        own = getattr(value, "__module__", "") == module.__name__ and value.__name__ == name
+        if own and name[0] != "_":
+            place, name = (value, "__init__") if inspect.isclass(value) else (module, name)
+            function = vars(place).get(name)
+            if inspect.isfunction(function) and not hasattr(function, "checked"):
+                setattr(place, name, checked()(function))

@@ -16,7 +16,7 @@ from recon import checks, signals
 
 
 def _signal(name, signal, floats=False):
-    """A tensor [batch, n_samples, ...]."""
+    """A tensor [batch, n_samples, ...], finite as far as it is known."""
     with suppress(Exception):  # TensorFlow and NumPy raise whatever they run into
         if tf.is_tensor(signal) or np.asarray(signal).dtype.kind in "fiub":  # others may end it
             signal = tf.convert_to_tensor(signal)
@@ -24,6 +24,8 @@ def _signal(name, signal, floats=False):
     usable = usable and (signal.dtype.is_floating or not floats)
     rule = f"{name} must be {'floats' if floats else 'numbers'} [batch, n_samples, ...]"
     checks.require(usable, rule, repr(signal))
+    if signal.dtype.is_floating and hasattr(signal, "numpy"):
+        checks.samples(name, signal.numpy())
     return signal
 
 
@@ -70,19 +72,21 @@ def add_gaussian_noise(signal, stddev, *, seed, tilt=None):
     noise = signals.normal(tf.shape(signal), seed, signal.dtype)
     if tilt is not None:
         noise = _tilted(noise, _broadcast("tilt", tilt, signal))
-    return signal + _broadcast("stddev", stddev, signal) * noise
+    return FLOATS("signal + noise", signal + _broadcast("stddev", stddev, signal) * noise)
 
 
 def _tilted(noise, tilt):
     """White noise [batch, n_samples, ...] with a spectral slope, flat in the lowest 64th."""
-    spectrum = tf.signal.rfft(tf.experimental.numpy.moveaxis(noise, 1, -1))
+    exact = tf.cast(noise, tf.float64 if noise.dtype == tf.float64 else tf.float32)
+    spectrum = tf.signal.rfft(tf.experimental.numpy.moveaxis(exact, 1, -1))
     bins = tf.shape(spectrum)[-1]
     height = tf.maximum(tf.range(bins) / bins, 1 / 64)
     slope = tilt / (20 * np.log10(2))
-    gain = tf.cast(height, noise.dtype) ** slope
+    gain = tf.cast(height, exact.dtype) ** tf.cast(slope, exact.dtype)
     gain /= tf.sqrt(tf.reduce_mean(gain**2, axis=-1, keepdims=True))
     tilted = tf.signal.irfft(spectrum * tf.cast(gain, spectrum.dtype), [tf.shape(noise)[1]])
-    return tf.ensure_shape(tf.experimental.numpy.moveaxis(tilted, -1, 1), noise.shape)
+    tilted = tf.cast(tf.experimental.numpy.moveaxis(tilted, -1, 1), noise.dtype)
+    return tf.ensure_shape(tilted, noise.shape)
 
 
 @checks.checked(**RULES)
@@ -119,7 +123,7 @@ def add_impulse_noise(
     impulses = tf.where(draw < rate / 2, amplitude, tf.where(draw < rate, -amplitude, 0.0))
     if impulse_size != (1, 1) or impulse_length != (1, 1):
         impulses = _clicks(impulses, impulse_size, impulse_length, tf.random.split(seed, 4)[1:])
-    return signal + impulses
+    return FLOATS("signal + impulses", signal + impulses)
 
 
 def _clicks(hits, size, length, seeds):

@@ -190,9 +190,10 @@ def take(dataset, count):
     >>> corrupted.shape, clean.shape
     ((100, 256, 1), (100, 256, 1))
     """
-    checks.require(
-        isinstance(dataset, tf.data.Dataset), "dataset must be a tf.data.Dataset", repr(dataset)
-    )
+    spec = getattr(dataset, "element_spec", None)
+    paired = isinstance(dataset, tf.data.Dataset) and isinstance(spec, tuple) and len(spec) == 2
+    rule = "dataset must be a tf.data.Dataset of (corrupted, clean)"
+    checks.require(paired, rule, repr(dataset))
     examples = dataset.unbatch().batch(count, drop_remainder=True).take(1)
     found = list(examples.as_numpy_iterator())
     checks.require(found, f"dataset must hold {count} examples", "fewer")

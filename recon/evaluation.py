@@ -1,12 +1,15 @@
 """Score many methods on the same held-out data, and lay the scores out as a table."""
 
 from functools import partial
+from numbers import Real
 
 import numpy as np
 
 from recon import checks, metrics
 
 BATCH_SIZE = 512  # waveforms that a method gets at a time
+MEASURED = partial(checks.samples, shape=("files",), finite=False)
+COLUMN = partial(checks.texts, count=2)
 
 
 def score(methods, corrupted, clean, *, limit=None):
@@ -134,13 +137,14 @@ def score_files(methods, recordings, damage, *, seed, measures=None):
     """
     measures = {"snr_db": metrics.snr_db} | (measures or {})
     scores = {name: {measure: [] for measure in measures} for name in methods}
-    for index, samples in enumerate(recordings.values()):
-        clean = checks.SIGNAL("recordings", samples)[None, :, None]
+    for index, (file, samples) in enumerate(recordings.items()):
+        clean = checks.SIGNAL(f"recordings[{file!r}]", samples)[None, :, None]
         corrupted = corrupted_as(damage, clean, index, seed=seed)
         for name, method in methods.items():
             estimate = _answer(f"methods[{name!r}]", method, corrupted)
             for measure, metric in measures.items():
-                scores[name][measure].append(metric(clean, estimate)[0])
+                value = MEASURED(f"measures[{measure!r}](...)", metric(clean, estimate), shape=(1,))
+                scores[name][measure].append(value[0])
     return {n: {m: np.array(values) for m, values in row.items()} for n, row in scores.items()}
 
 
@@ -169,14 +173,23 @@ def worst(clean, estimate):
     return {title: order[place] for title, place in places.items()}
 
 
+def _measured(name, row):
+    """The rule of what was measured, the SNR at least."""
+    row = checks.named(name, row, rule=partial(MEASURED, empty=False))
+    checks.require("snr_db" in row, f"{name} must hold snr_db", list(row))
+    return row
+
+
+@checks.checked(scores=partial(checks.named, rule=_measured))
 def per_file(scores):
     """What `score_files` measured, summed up for a table: the mean of each measure over the files,
     and the SNR's standard deviation and lowest value."""
-    return {
-        name: {measure: float(np.mean(values)) for measure, values in row.items()}
-        | {"spread_db": float(np.std(row["snr_db"])), "worst_db": float(np.min(row["snr_db"]))}
-        for name, row in scores.items()
-    }
+    with np.errstate(invalid="ignore"):  # an SNR may be infinite
+        return {
+            name: {measure: float(np.mean(values)) for measure, values in row.items()}
+            | {"spread_db": float(np.std(row["snr_db"])), "worst_db": float(np.min(row["snr_db"]))}
+            for name, row in scores.items()
+        }
 
 
 @checks.checked(**dict.fromkeys(("corrupted", "clean", "whole"), checks.SIGNAL))
@@ -241,6 +254,7 @@ SEAM_COLUMNS = {
 }
 
 
+@checks.checked(columns=partial(checks.named, rule=COLUMN))
 def table(scores, columns, *, heading="method", best_last=True):
     """Scores as a Markdown table.
 
@@ -262,21 +276,30 @@ def table(scores, columns, *, heading="method", best_last=True):
     columns = {key: column for key, column in columns.items() if key in known}
     rows = list(scores.items())
     if best_last:
-        rows.sort(key=lambda row: row[1].get(next(iter(columns)), float("inf")))
+        rows.sort(key=lambda row: _place(row[1].get(next(iter(columns)))))
     lines = [
         f"| {heading} | " + " | ".join(heading for heading, _ in columns.values()) + " |",
         "|:---|" + "---:|" * len(columns),
     ]
     for name, row in rows:
-        cells = [_cell(row.get(key), form) for key, (_, form) in columns.items()]
+        cells = [_cell(key, row.get(key), form) for key, (_, form) in columns.items()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _cell(value, form):
+def _place(value):
+    """A number to sort by: what is none comes last."""
+    return value if isinstance(value, Real) and value == value else np.inf
+
+
+def _cell(key, value, form):
     if value is None or isinstance(value, str):
         return value or ""
-    return format(value, form).replace("-", "−")
+    try:
+        return format(value, form).replace("-", "−")
+    except (TypeError, ValueError):
+        rule = f"columns[{key!r}] must have a format for {value!r}"
+        raise ValueError(f"{rule}, got {form!r}") from None
 
 
 checks.guard(__name__)

@@ -53,8 +53,11 @@ class Stream:
             from recon import models  # Keras, for those who use it only
 
             model = models.as_network(model)
-        self.model = model
-        left, self.latency, self._stride = model.receptive_field
+        self.model, reach = model, model.receptive_field
+        left, self.latency, self._stride = checks.several(
+            "receptive_field", reach, count=3, low=0, whole=True
+        )
+        checks.require(self._stride, "receptive_field must have a stride of at least 1", reach)
         self._reach = -(-left // self._stride) * self._stride  # left context, whole strides
         self.reset()
 
@@ -229,9 +232,8 @@ def _frames(model, frames):
 def _apply(model, frames):
     """The model's estimate of a batch, [frames, n_samples]."""
     run = getattr(model, "predict_on_batch", model)  # compiled, where a plain call is not
-    answer, asked = np.asarray(run(frames[..., None]), np.float32), (*frames.shape, 1)
-    checks.require(answer.shape == asked, f"model must give {asked} as it is given", answer.shape)
-    return answer[..., 0]
+    answer = run(frames[..., None])
+    return checks.samples("model(...)", answer, np.float32, shape=(*frames.shape, 1))[..., 0]
 
 
 checks.guard(__name__)

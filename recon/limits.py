@@ -6,6 +6,7 @@ stands an estimator in `baselines` that reaches it, or nearly so, which pins it 
 Derivations: docs/limits.md; shown in section 4 of both notebooks.
 """
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.polynomial.legendre import leggauss
 from scipy.special import i0e, i1e
 
 from recon import checks
+
+NUMBERS = partial(checks.samples, empty=False)
 
 
 def mean_square(bounds):
@@ -100,6 +103,7 @@ def check_cycles(cycles, n_samples):
     return checks.pair("cycles", cycles, low=1, high=(n_samples - 1) // 2, whole=True)
 
 
+@checks.checked(rho=NUMBERS, s=NUMBERS, circle=checks.FLAG)
 def amplitude_posterior(rho, s, amplitude, circle):
     """Amplitude given a bin observed at rho: its posterior mean, and the log-evidence.
 
@@ -112,13 +116,14 @@ def amplitude_posterior(rho, s, amplitude, circle):
     nearest = np.clip(rho, low, high)
     beyond = np.abs(rho - nearest) / s
     reach = 8 * s / np.maximum(1, beyond / 4)  # where the integrand has fallen to exp(-32)
-    start, stop = np.maximum(low, nearest - reach), np.minimum(high, nearest + reach)
+    start, stop = np.maximum(low - nearest, -reach), np.minimum(high - nearest, reach)
     nodes, weights = leggauss(16)
-    values = (start + stop)[..., None] / 2 + (stop - start)[..., None] / 2 * nodes
+    beside = (start + stop)[..., None] / 2 + (stop - start)[..., None] / 2 * nodes
     span = (stop - start) / (high - low) if high > low else 1.0
-    rho, s = rho[..., None], np.asarray(s)[..., None]
+    rho, s, nearest = (np.asarray(x)[..., None] for x in (rho, s, nearest))
     # Relative to the largest value, at `nearest`, or all would vanish far outside the prior.
-    likelihood = np.exp(beyond[..., None] ** 2 / 2 - ((rho - values) / s) ** 2 / 2) * weights / 2
+    likelihood = np.exp(beside / s * (2 * (rho - nearest) - beside) / s / 2) * weights / 2
+    values = nearest + beside
     turned = rho * values / s**2
     evidence = np.sum(likelihood * (i0e(turned) if circle else 1), axis=-1)
     length = np.sum(likelihood * (i1e(turned) if circle else 1) * values, axis=-1) / evidence
@@ -182,7 +187,7 @@ def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
     phases = [(None, 1.0)] if is_circle(phase) else _phases(phase)
     errors = 0
     for length, (known, weight) in product(lengths, phases):
-        prior = held_prior(n_samples, cycles, amplitude, known, length)
+        prior = held_prior(n_samples, cycles, amplitude, length, known)
         errors += weight * _spread_of_groups(*prior, length)
     return np.round(errors / len(lengths), 15)
 
@@ -210,7 +215,8 @@ def hold_lengths(hold_length):
     return list(range(first, last + 1))
 
 
-def held_prior(n_samples, cycles, amplitude, known, hold_length):
+@checks.checked(known=checks.number)
+def held_prior(n_samples, cycles, amplitude, hold_length, known=None):
     """What is drawn, as weights with a mean and a variance on waves that never change.
 
     Args:

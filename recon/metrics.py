@@ -10,16 +10,11 @@ import numpy as np
 
 from recon import checks
 
-LARGEST = 1e150  # whose square float64 holds
-
 
 def _waveforms(**signals):
     """The arguments as float64 [batch, samples]; a ValueError in one line for what cannot be."""
     arrays = {name: checks.samples(name, signal, empty=False) for name, signal in signals.items()}
     checks.alike(**arrays)
-    for name, array in arrays.items():
-        largest = np.abs(array).max()
-        checks.require(largest < LARGEST, f"{name} must be below {LARGEST:g} in size", largest)
     return [array.reshape(len(array) if array.ndim > 1 else 1, -1) for array in arrays.values()]
 
 
@@ -27,10 +22,18 @@ def _one_or_many(values, like):
     return values if np.ndim(like) > 1 else float(values[0])
 
 
+def _scaled(*signals):
+    """Waveforms [batch, samples], each row of all times one power of two: no square vanishes."""
+    largest = np.max([np.abs(signal).max(axis=1) for signal in signals], axis=0)
+    return [np.ldexp(signal, -np.frexp(largest)[1][:, None]) for signal in signals]
+
+
 def _ratio_db(signal, error):
-    """10 log10(signal / error); no error is +inf, even of silence; no signal, else, is -inf."""
+    """10 log10(sum signal^2 / sum error^2); no error is +inf, even of silence; no signal, else, is
+    -inf."""
+    power, wrong = (np.sum(x**2, axis=1) for x in _scaled(signal, error))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(error == 0, np.inf, 10 * np.log10(signal / error))
+        return np.where(wrong == 0, np.inf, 10 * np.log10(power / wrong))
 
 
 def mse(reference, estimate):
@@ -52,7 +55,7 @@ def snr_db(reference, estimate):
     20.0
     """
     a, b = _waveforms(reference=reference, estimate=estimate)
-    return _one_or_many(_ratio_db(np.sum(a**2, 1), np.sum((a - b) ** 2, 1)), reference)
+    return _one_or_many(_ratio_db(a, a - b), reference)
 
 
 def si_sdr_db(reference, estimate):
@@ -67,10 +70,11 @@ def si_sdr_db(reference, estimate):
     20.0
     """
     a, b = _waveforms(reference=reference, estimate=estimate)
+    (a,), (b,) = _scaled(a), _scaled(b)
     power = np.sum(a**2, axis=1, keepdims=True)
     scale = np.sum(a * b, axis=1, keepdims=True) / np.where(power == 0, 1, power)
     target = scale * a
-    ratio = _ratio_db(np.sum(target**2, 1), np.sum((target - b) ** 2, 1))
+    ratio = _ratio_db(target, target - b)
     lost = (power[:, 0] > 0) & ~b.any(axis=1)
     return _one_or_many(np.where(lost, -np.inf, ratio), reference)
 
@@ -132,5 +136,6 @@ def gain_db(reference, corrupted, estimate):
     >>> gain_db([[0.0, 0.0]], [[1.0, 1.0]], [[0.1, 0.1]])
     20.0
     """
-    before, after = np.mean(mse(reference, corrupted)), np.mean(mse(reference, estimate))
-    return 0.0 if before == after == 0 else float(_ratio_db(before, after))
+    a, b, c = _waveforms(reference=reference, corrupted=corrupted, estimate=estimate)
+    before, after = (a - b).reshape(1, -1), (a - c).reshape(1, -1)
+    return float(_ratio_db(before, after)[0]) if before.any() or after.any() else 0.0

@@ -20,6 +20,7 @@ from keras import layers, ops
 from recon import checks, settings
 
 ABOUT = ("sample_rate", "purpose", "hold_length")  # what a network knows of itself
+KERAS = partial(checks.that, rule="a Keras model", holds=lambda x: isinstance(x, keras.Model))
 
 
 @keras.saving.register_keras_serializable(package="recon")
@@ -53,19 +54,15 @@ class Network(keras.Model):
     (2, 2, 1)
     """
 
+    @checks.checked(sample_rate=partial(checks.one_or, checks.pair, low=1))
     def __init__(
         self, inputs, outputs, name=None, *, sample_rate=None, purpose="", hold_length=None,
         trainable=True,
     ):  # fmt: skip
         super().__init__(inputs, outputs, name=name, trainable=trainable)
-        if sample_rate is not None:  # one, or the lowest and the highest
-            checks.one_or(checks.pair, "sample_rate", sample_rate, low=1)
-        if hold_length is not None:
-            hold_length = checks.number("hold_length", hold_length, low=1, whole=True)
         self.receptive_field = _receptive_field(self)
         self.latency = self.receptive_field[1]
-        self.sample_rate, self.hold_length = sample_rate, hold_length
-        self.purpose = checks.TEXT("purpose", purpose)
+        self.sample_rate, self.purpose, self.hold_length = sample_rate, purpose, hold_length
 
     def call(self, signal, training=None, mask=None):
         n_samples = ops.shape(signal)[1]
@@ -91,6 +88,7 @@ def as_network(model):
     return Network(model.inputs[0], model.outputs[0], name=model.name)
 
 
+@checks.checked(model=KERAS)
 def copy(model, **about):
     """The same network with the same weights, which shares nothing with the first.
 
@@ -119,6 +117,7 @@ def uncompiled(model):
         model.compiled = compiled
 
 
+@checks.checked(model=KERAS, path=checks.PATH)
 def save(model, path, *, tried=False):
     """Save a network so that `path` holds the old one or the new one, never half of either.
 
@@ -197,10 +196,9 @@ GAINS = partial(
         isinstance(x, tuple | list) and all(isinstance(g, tuple | list) and len(g) == 3 for g in x)
     ),
 )
-SEVERAL = partial(checks.several, low=1, whole=True)
 
 
-@checks.checked(channels=SEVERAL, kernel_sizes=SEVERAL, factors=SEVERAL)
+@checks.checked(channels=checks.SEVERAL)
 def encoder_decoder(
     *,
     channels=(32, 96, 192, 256),
@@ -243,7 +241,7 @@ def encoder_decoder(
     return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
 
 
-@checks.checked(channels=SEVERAL, front=partial(checks.WHOLE, low=0))
+@checks.checked(channels=checks.SEVERAL, front=partial(checks.WHOLE, low=0))
 def unet(*, stem=32, window=2, channels=(192, 256), front=0, stages=1, name="unet", **about):
     """A U-Net (Ronneberger, Fischer and Brox, 2015) on a strided stem, or several in a row.
 
@@ -421,6 +419,7 @@ class LinearExperts(layers.Layer):
     Input shape: [batch, frames, frame_length]. Output shape: [batch, frames, outputs].
     """
 
+    @checks.checked(outputs=checks.SIZE)
     def __init__(self, experts, outputs, hold_length, **kwargs):
         super().__init__(**kwargs)
         self.experts, self.outputs, self.hold_length = experts, outputs, hold_length
@@ -546,8 +545,7 @@ class SpectralGain(_Spectral):
 
     def __init__(self, frame_length, channels, dilations, **options):
         super().__init__(frame_length, **options)
-        self.channels = checks.WHOLE("channels", channels)
-        self.dilations = SEVERAL("dilations", dilations)
+        self.channels, self.dilations = channels, dilations
         self.first = self._over(5)
         self.blocks = [(self._over(3, dilation_rate=d), self._over(3)) for d in self.dilations]
         self.last = layers.Conv2D(4, 3, padding="same", use_bias=False, dtype="float32")
@@ -735,7 +733,7 @@ class Choice(layers.Layer):
         return sum(map(ops.multiply, weights, answers)) / sum(weights)
 
 
-@checks.checked(dilations=SEVERAL, frame_length=partial(checks.EVEN, low=8), gains=GAINS)
+@checks.checked(frame_length=partial(checks.EVEN, low=8), gains=GAINS)
 def denoiser(
     *,
     position=8,
@@ -794,7 +792,7 @@ def denoiser(
     return Network(signal, x, name, **about)
 
 
-@checks.checked(hold_length=partial(checks.WHOLE, low=2), frame_lengths=SEVERAL, dilations=SEVERAL)
+@checks.checked(hold_length=partial(checks.WHOLE, low=2))
 def interpolator(
     *,
     hold_length,

@@ -121,10 +121,12 @@ def training(records, levels, *, ax=None):
     for label, look in looks(records).items():
         record = records[label]
         curves = {"second", "validation_mse"} <= set(record)
-        checks.require(curves, "records must be of training.fit", sorted(record))
-        checks.alike(second=record["second"], validation_mse=record["validation_mse"])
-        axes.loglog(record["second"], record["validation_mse"], marker=".", label=label, **look)
+        checks.require(curves, "records must be of training.fit", list(record))
+        seconds = checks.samples("second", record["second"], shape=("rounds",))
+        errors = checks.samples("validation_mse", record["validation_mse"], shape=seconds.shape)
+        axes.loglog(seconds, errors, marker=".", label=label, **look)
     for (label, level), (_, line) in zip(levels.items(), cycle(OTHERS)):
+        label = label if level else f"{label}: 0"  # which has no place on a logarithm
         axes.axhline(level, color="#777777", linestyle=line, linewidth=1, label=label)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
@@ -146,8 +148,8 @@ def curves(x, series, *, xlabel, ylabel, marks=None, ax=None):
     """
     figure, (axes,) = _axes(ax, size=(8.5, 3.6))
     for label, look in looks(series).items():
-        checks.alike(x=x, series=series[label])
-        axes.plot(x, series[label], marker="o", markersize=3, label=label, **look)
+        values = checks.samples(f"series[{label!r}]", series[label], shape=x.shape, finite=False)
+        axes.plot(x, values, marker="o", markersize=3, label=label, **look)
     for label, place in (marks or {}).items():
         axes.axvline(place, color="#777777", linestyle=":", label=label)
     axes.set(xlabel=xlabel, ylabel=ylabel)
@@ -186,7 +188,15 @@ def spectrograms(signals, sample_rate, *, ax=None):
     return figure
 
 
-@checks.checked(panels=checks.named)
+def _ordered(name, values):
+    """Numbers, each above the one before, or each below it."""
+    values = checks.RULES["x"](name, values)
+    steps = np.sign(np.diff(values))
+    checks.require(abs(steps.sum()) == len(steps), f"{name} must rise or fall", values)
+    return values
+
+
+@checks.checked(panels=checks.named, x=_ordered, y=_ordered)
 def maps(panels, x, y, *, xlabel, ylabel, label, ax=None):
     """Numbers over two quantities, one panel per map, all on one scale.
 
@@ -222,8 +232,8 @@ def overview(panels, sounds, sample_rate, *, steps=()):
     left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
     rows = left.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False).ravel()
     waveforms(panels, steps=steps, ax=rows)
-    for axes in rows:
-        axes.get_legend().remove()
+    for legend in filter(None, map(plt.Axes.get_legend, rows)):
+        legend.remove()
     spectrograms(sounds, sample_rate, ax=right.subplots(len(sounds), 1, sharex=True, sharey=True))
     return figure
 

@@ -5,7 +5,7 @@ Formulas and distributions: docs/signals.md; seen in section 2 of both notebooks
 """
 
 from functools import partial
-from math import log, pi
+from math import log, pi, prod
 
 import numpy as np
 import tensorflow as tf
@@ -32,6 +32,8 @@ def per_waveform(**rule):
 
 
 COUNT = drawn(partial(checks.SIZE, low=0))
+FLOATS = tf.float32, tf.float64, tf.float16, tf.bfloat16
+LARGEST = 2**30  # numbers drawn at a time
 
 
 def _seed(name, value):
@@ -70,7 +72,18 @@ def uniform(bounds, count, seed, *, logarithmic=False, whole=False):
     return first + (last - first) * tf.random.stateless_uniform([count], seed)
 
 
-@checks.checked(shape=drawn(partial(checks.several, low=0, whole=True)), seed=SEED)
+def _sizes(name, value):
+    """The rule of a shape, whose numbers fit in memory."""
+    sizes = checks.several(name, value, low=0, whole=True)
+    checks.require(prod(sizes) <= LARGEST, f"{name} must hold {LARGEST:,} numbers or fewer", sizes)
+    return sizes
+
+
+@checks.checked(
+    shape=drawn(_sizes),
+    seed=SEED,
+    dtype=partial(checks.that, rule="a float type of TensorFlow", holds=lambda x: x in FLOATS),
+)
 def normal(shape, seed, dtype=tf.float32):
     """Draw standard normal numbers, by the transform of Box and Muller (1958).
 

@@ -233,7 +233,7 @@ NEARLY = [  # what each, and what of it, is refused for
     ("evaluation.apply", r"method\(...\)", {"method": lambda x: None}),
     ("evaluation.seams", r"methods\['a'\]\(...\)", {"methods": {"a": lambda x: x[:5]}}),
     ("evaluation.corrupted_as", r"damage\(...\)", {"damage": lambda clean, seed: "x"}),
-    ("evaluation.score_files", "recordings", {"recordings": {"a": None}}),
+    ("evaluation.score_files", r"recordings\['a'\]", {"recordings": {"a": None}}),
     ("evaluation.over_seeds", "scores", {"scores": [{"a": 1}, {"b": 1}]}),
     ("metrics.log_spectral_distance", "band", {"band": (0.001, 0.002)}),
     ("evaluation.table", "columns", {"columns": {"y": ("y, dB", ".1f")}}),

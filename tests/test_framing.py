@@ -269,5 +269,5 @@ def test_an_answer_of_another_length_is_refused():
         receptive_field = (0, 0, 1)
         __call__ = staticmethod(lambda x: x[:, 1:])
 
-    with pytest.raises(ValueError, match=r"^model must give \(1, 1000, 1\) as it is given"):
+    with pytest.raises(ValueError, match=r"^model\(\.\.\.\) must be \[1, 1000, 1\], got \(1, 999"):
         framing.restore(Shorter(), SIGNAL, chunk_length=10_000)

@@ -547,7 +547,7 @@ def test_samples_that_are_not_finite_are_refused_with_their_place(value, capsys)
     signal = noise(13_000, 2)
     signal[12_345, 1] = value
     soundfile.write("in.wav", signal, 8_000, subtype="FLOAT")
-    says = f"input must be finite, got {value} at sample 12345 of channel 1 in 'in.wav'\n"
+    says = f"input must be finite, at most 1e+30 in size, got {value} at sample 12345 of channel 1 in 'in.wav'\n"
     assert_refused(capsys, says=says)
 
 
@@ -620,7 +620,7 @@ def test_a_network_that_is_not_for_recordings_is_refused(capsys):
 
 def test_a_network_that_diverged_writes_nothing(capsys):
     network("nan.keras", [np.nan])
-    assert_refused(capsys, "nan.keras", "in.wav", "out.wav", says="network must give finite")
+    assert_refused(capsys, "nan.keras", "in.wav", "out.wav", says="model(...) must be finite")
 
 
 def test_a_model_file_cannot_run_code(capsys):
