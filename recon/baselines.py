@@ -47,7 +47,8 @@ def savitzky_golay(noisy, *, window_length=7, polyorder=3):
     fits = polyorder < window_length <= noisy.shape[1]
     rule = f"window_length must be above polyorder and at most {noisy.shape[1]}"
     checks.require(fits, rule, f"{window_length} and {polyorder}")
-    return signal.savgol_filter(noisy, window_length, polyorder, axis=1, mode="interp")
+    with np.errstate(over="ignore"):  # SciPy squares what is left over, and does not use it
+        return signal.savgol_filter(noisy, window_length, polyorder, axis=1, mode="interp")
 
 
 def wiener(noisy, *, kernel_size=5):
@@ -74,8 +75,8 @@ def largest_bin(noisy):
 def given_bins(noisy, clean):
     """Least squares by an oracle: of the frame's FFT keep the bins that the clean signal is in."""
     checks.alike(noisy=noisy, clean=clean)
-    power = np.abs(np.fft.rfft(clean, axis=1)) ** 2
-    kept = power > 1e-6 * power.max(axis=1, keepdims=True)
+    magnitude = np.abs(np.fft.rfft(clean, axis=1))
+    kept = magnitude > 1e-3 * magnitude.max(axis=1, keepdims=True)
     return np.fft.irfft(kept * np.fft.rfft(noisy, axis=1), noisy.shape[1], axis=1)
 
 

@@ -248,7 +248,6 @@ RULES = {
         ("chunks", partial(that, rule="several arrays", holds=np.iterable)),
         ("dilations factors frame_lengths kernel_sizes", SEVERAL),
         ("label purpose subtype xlabel ylabel", TEXT),
-        ("labels", partial(that, rule="several names", holds=np.iterable)),
         ("model", MODEL),
         ("name", NAME),
         ("test", texts),

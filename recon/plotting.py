@@ -41,7 +41,7 @@ def style():
     plt.rc("legend", frameon=False)
 
 
-def looks(labels):
+def _looks(labels):
     """{label: {"color", "linestyle"}}: that of its name where it has one, else one that is free."""
     free = cycle(OTHERS)
     chosen = {label: LOOKS.get(SAME.get(label, label)) or next(free) for label in labels}
@@ -79,7 +79,7 @@ def waveforms(panels, *, x=None, xlabel="time, samples", steps=(), ax=None):
     size = (8.5, 0.5 + 1.7 * len(panels))
     figure, rows = _axes(ax, len(panels), sharex=True, size=size)
     for axes, (title, series) in zip(rows, panels.items(), strict=True):
-        for label, look in looks(series).items():
+        for label, look in _looks(series).items():
             values = checks.SIGNAL(f"panels[{title!r}][{label!r}]", series[label])
             positions = np.arange(len(values)) if x is None else x
             checks.alike(x=positions, panels=values)
@@ -118,7 +118,7 @@ def training(records, levels, *, ax=None):
         ax: axes to draw into; new ones if None.
     """
     figure, (axes,) = _axes(ax, size=(8.5, 3.6))
-    for label, look in looks(records).items():
+    for label, look in _looks(records).items():
         record = records[label]
         curves = {"second", "validation_mse"} <= set(record)
         checks.require(curves, "records must be of training.fit", list(record))
@@ -147,7 +147,7 @@ def curves(x, series, *, xlabel, ylabel, marks=None, ax=None):
         ax: axes to draw into; new ones if None.
     """
     figure, (axes,) = _axes(ax, size=(8.5, 3.6))
-    for label, look in looks(series).items():
+    for label, look in _looks(series).items():
         values = checks.samples(f"series[{label!r}]", series[label], shape=x.shape, finite=False)
         axes.plot(x, values, marker="o", markersize=3, label=label, **look)
     for label, place in (marks or {}).items():

@@ -43,6 +43,15 @@ def test_waveforms_of_a_batch_do_not_mix(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("level", [1e-25, 1e28])
+def test_a_signal_of_any_size_is_treated_alike(name, level):
+    expected = METHODS[name](NOISY)
+    for dtype in (np.float32, np.float64):
+        scaled = METHODS[name]((level * NOISY.astype(np.float64)).astype(dtype)) / level
+        np.testing.assert_allclose(scaled, expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_silence_stays_silent(name):
     assert not np.any(METHODS[name](np.zeros((1, 64, 1), np.float32)))
 
@@ -180,6 +189,9 @@ def test_given_bins_is_least_squares_in_the_bins_of_the_clean_signal():
     expected = basis @ np.linalg.lstsq(basis, clean[0] + noise[0], rcond=None)[0]
     np.testing.assert_allclose(estimate[0], expected, atol=1e-9)
     np.testing.assert_allclose(np.var(estimate - clean), 4 / 100, rtol=0.1)  # four amplitudes
+    for level in (1e-25, 1e25):
+        noisy, signal = (np.float32(level * x) for x in (clean + noise, clean))
+        np.testing.assert_allclose(baselines.given_bins(noisy, signal) / level, estimate, atol=1e-4)
 
 
 WAVES = {"n_samples": 64, "cycles": (1, 9), "amplitude": (0.1, 1.0), "phase": (0.0, 2 * np.pi)}
@@ -188,6 +200,13 @@ ESTIMATORS = {
     "expectation-maximisation": partial(baselines.expectation_maximisation, **WAVES, **NOISE),
     "posterior mean": partial(baselines.posterior_mean, **WAVES, hold_length=5),
 }
+
+
+@pytest.mark.parametrize("phase", [(0.0, 0.0), (0.0, 2 * np.pi)])
+def test_far_beyond_every_amplitude_an_estimate_lies_within_the_range(phase):
+    noisy = 1e20 * NOISY[:, :64].astype(np.float64)
+    estimate = baselines.expectation_maximisation(noisy, **WAVES | {"phase": phase}, **NOISE)
+    assert 0.1 < np.abs(estimate).max() < 1
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

@@ -547,7 +547,8 @@ def test_samples_that_are_not_finite_are_refused_with_their_place(value, capsys)
     signal = noise(13_000, 2)
     signal[12_345, 1] = value
     soundfile.write("in.wav", signal, 8_000, subtype="FLOAT")
-    says = f"input must be finite, at most 1e+30 in size, got {value} at sample 12345 of channel 1 in 'in.wav'\n"
+    place = "sample 12345 of channel 1 in 'in.wav'"
+    says = f"input must be finite, at most 1e+30 in size, got {value} at {place}\n"
     assert_refused(capsys, says=says)
 
 

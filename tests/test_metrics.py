@@ -47,6 +47,17 @@ def test_si_sdr_ignores_the_estimates_scale_and_snr_does_not():
     )
 
 
+@pytest.mark.parametrize("level", [1e-307, 1e-200, 1e25])
+def test_a_ratio_is_the_same_at_every_level(level):
+    a, b = level * REFERENCE, level * ESTIMATE
+    for name in ("snr_db", "si_sdr_db"):
+        metric = getattr(metrics, name)
+        np.testing.assert_allclose(metric(a, b), metric(REFERENCE, ESTIMATE), rtol=1e-9)
+    gains = [metrics.gain_db(x, 0 * x, y) for x, y in ((a, b), (REFERENCE, ESTIMATE))]
+    assert gains[0] == pytest.approx(gains[1])
+    assert metrics.snr_db([0.0], [level]) == -np.inf
+
+
 def test_gain_compares_errors_averaged_over_the_whole_set():
     clean, noisy = np.zeros((2, 4)), np.array([[1.0] * 4, [3.0] * 4])
     better = np.array([[1.0] * 4, [0.0] * 4])

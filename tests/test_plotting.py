@@ -73,10 +73,10 @@ def test_curves_differ_in_look_and_the_legend_lies_beside_the_data(name):
 
 
 def test_a_name_has_one_look_wherever_it_appears_and_others_what_is_free():
-    alone, among = plotting.looks(["U-Net"]), plotting.looks(["x", "clean", "U-Net", "y"])
+    alone, among = plotting._looks(["U-Net"]), plotting._looks(["x", "clean", "U-Net", "y"])
     assert alone["U-Net"] == among["U-Net"]
     assert len({str(look) for look in among.values()}) == 4
-    assert plotting.looks(["held"])["held"] == plotting.looks(["corrupted"])["corrupted"]
+    assert plotting._looks(["held"])["held"] == plotting._looks(["corrupted"])["corrupted"]
     figure = plotting.waveforms({"one": {"x": WAVE, "U-Net": WAVE}})
     assert figure.axes[0].lines[1].get_color() == alone["U-Net"]["color"]
 
