@@ -11,6 +11,7 @@ import tempfile
 import zlib
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,10 @@ BESIDES = re.compile(
     r"^ *(?:\*{3} )?((?:cue |MARK|bext|iXML|axml|smpl|inst|id3 )(?= ?: \d)"
     r"|Channel Mask +: \w+|(?:Cuesheet|Picture) Metadata)",
     re.MULTILINE,
+)
+# How a file of FLAC begins, and one of MP3 that says how long it is.
+BEGINS = re.compile(
+    rb"fLaC[\x00\x80]\x00\x00\x22|\xff[\xe2-\xff]..(?:.{9}|.{17}|.{32})(?:Xing|Info)", re.DOTALL
 )
 MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 SHORTEST = 32  # samples of a recording to train on or to score: as many as a baseline looks at
@@ -142,6 +147,9 @@ def reading(path, *, partial=False):
             whole = round(file.frames * said / max(there, 1)) if fault else file.frames
             if file.format == "OGG" and (fault := _ogg_fault(path)):
                 whole = None
+            if file.format in ("MP3", "FLAC") and not fault:
+                with mmap(raw.fileno(), 0, access=ACCESS_READ) as content:  # two, laid end to end
+                    fault = "holds several recordings" if len(BEGINS.findall(content)) > 1 else ""
             if partial or file.frames == ENDLESS:
                 file.count, complete = file.counted()
                 fault = fault or ("" if complete else "was cut short")

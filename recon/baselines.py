@@ -37,7 +37,7 @@ def moving_average(noisy, *, kernel_size=3):
     return ndimage.uniform_filter1d(noisy, kernel_size, axis=1, mode="reflect")
 
 
-@checks.checked(window_length=checks.WHOLE, polyorder=partial(checks.WHOLE, low=0))
+@checks.checked(window_length=checks.WHOLE, polyorder=partial(checks.WHOLE, low=0, high=9))
 def savitzky_golay(noisy, *, window_length=7, polyorder=3):
     """Least-squares polynomial of `polyorder` over `window_length` samples, read at its centre.
 
@@ -47,8 +47,9 @@ def savitzky_golay(noisy, *, window_length=7, polyorder=3):
     fits = polyorder < window_length <= noisy.shape[1]
     rule = f"window_length must be above polyorder and at most {noisy.shape[1]}"
     checks.require(fits, rule, f"{window_length} and {polyorder}")
-    with np.errstate(over="ignore"):  # SciPy squares what is left over, and does not use it
-        return signal.savgol_filter(noisy, window_length, polyorder, axis=1, mode="interp")
+    exact = noisy.astype(np.float64)  # powers of the window's length are large
+    filtered = signal.savgol_filter(exact, window_length, polyorder, axis=1, mode="interp")
+    return filtered.astype(noisy.dtype)
 
 
 def wiener(noisy, *, kernel_size=5):

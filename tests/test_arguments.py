@@ -231,6 +231,7 @@ NEARLY = [  # what each, and what of it, is refused for
     ("baselines.median", "kernel_size", {"kernel_size": 2.5}),
     ("baselines.savitzky_golay", "window_length", {"polyorder": 9}),
     ("baselines.savitzky_golay", "window_length", {"window_length": 65}),
+    ("baselines.savitzky_golay", "polyorder", {"polyorder": 10}),
     ("baselines.given_bins", "noisy and clean", {"clean": WAVES[:, :32]}),
     ("baselines.denoisers", "corrupted and clean", {"clean": WAVES[:1]}),
     ("baselines.spline", "degree", {"degree": 2}),

@@ -475,6 +475,19 @@ def test_all_is_read_of_an_mp3_that_does_not_say_its_length(mode):
     assert soundfile.info("part.wav").frames == soundfile.info("out.wav").frames
 
 
+@pytest.mark.parametrize("suffix", ["flac", "mp3"])
+def test_two_files_laid_end_to_end_are_not_taken_for_the_first(suffix, capsys):
+    for channels, rate in (1, 8_000), (2, 44_100):
+        soundfile.write("one", noise(40_000 * channels).reshape(-1, channels), rate, format=suffix)
+        content = Path("one").read_bytes()
+        Path(f"in.{suffix}").write_bytes(2 * content)
+        says = "input must be complete, or partial=True, got 'in."
+        assert_refused(capsys, "model.keras", f"in.{suffix}", "out.wav", says=says)
+        Path(f"in.{suffix}").write_bytes(content)
+        with audio.reading(f"in.{suffix}") as file:
+            assert file.frames == 40_000
+
+
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 @pytest.mark.parametrize(
     ("fault", "says"),
