@@ -13,7 +13,7 @@ import numpy as np
 from scipy import interpolate, ndimage, signal
 from scipy.special import softmax
 
-from recon import checks, limits
+from recon import checks, limits, metrics
 
 MARGIN = 16  # knots added at either end, so that no interpolator has to extrapolate
 TAPS = partial(checks.EVEN, high=2 * MARGIN)
@@ -115,7 +115,7 @@ def expectation_maximisation(
     noisy = _frames("corrupted", corrupted, n_samples)
     first, last = limits.check_cycles(cycles, n_samples)
     circle = phase[0] < phase[1]
-    powers = np.maximum(stddev, 1e-6) ** 2  # never quite 0: it divides
+    powers = np.maximum(stddev, 1e-6 * (amplitude[1] or 1)) ** 2  # never quite 0: it divides
     power = np.full((len(noisy), 1), powers[1])
     rate = np.full_like(power, np.mean(impulse_rate))
     impulses = np.zeros_like(noisy)
@@ -169,7 +169,7 @@ def denoisers(corrupted, clean):
     chosen = {"untouched input": untouched}
     for name, methods in families.items():
         if methods:  # else the frames are shorter than any window
-            best = min(methods, key=lambda method: np.mean((method(corrupted) - clean) ** 2))
+            best = min(methods, key=lambda method: metrics.mse(clean, method(corrupted)).mean())
             chosen[name.format(*best.keywords.values())] = best
     return chosen | {"largest FFT bin": largest_bin}
 
@@ -207,10 +207,10 @@ def polyphase(held, *, hold_length, kernel, taps):
     """
     fraction = np.arange(hold_length)[:, None] / hold_length
     weights = kernel(fraction - np.arange(1 - taps // 2, taps // 2 + 1))
-    checks.samples("kernel(...)", weights, shape=(hold_length, taps))
+    weights = checks.samples("kernel(...)", weights, shape=(hold_length, taps))
     windows = _windows(held, hold_length, taps)
     filled = (windows @ weights.T).reshape(len(held), -1, 1)  # [batch, knots * hold_length, 1]
-    return filled[:, : held.shape[1]].astype(np.float32)
+    return checks.samples("held * kernel(...)", filled[:, : held.shape[1]], np.float32)
 
 
 def _windows(held, hold_length, taps):
@@ -257,8 +257,9 @@ def best_linear(recordings, hold_length, *, taps=32):
 def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     """Time quantization given the distributions: no estimator has a lower mean squared error.
 
-    Fits every cycle count to the knots, at no less than the smallest amplitude, and averages those
-    that explain them best, within float32 rounding: waveforms that none explains get the nearest.
+    Fits every cycle count to the knots, at an amplitude within the range, and averages those that
+    explain them best, within float32 rounding: waveforms that none explains get the nearest. Of
+    fewer than three knots several shapes may have the same, and it is no longer the best.
 
     Args:
         held: float array [batch, n_samples, 1], constant over each hold.
@@ -302,8 +303,9 @@ def _explained(knots, waves, mean, amplitude, hold_length):
     # An amplitude of almost 0 has infinitely small odds against a sine whose knots are hidden.
     # Beside a hidden sine a cosine may fall below `low`.
     tolerance = TOLERANCE * amplitude[1]
-    low = max(amplitude[0], 2 * tolerance)
+    low, high = max(amplitude[0], 2 * tolerance), amplitude[1]
     misfit += np.maximum(low - length, 0) * bases.any(axis=2).all(axis=1)
+    misfit += np.maximum(length - high - tolerance, 0)
     explained = misfit <= misfit.min(axis=1, keepdims=True) + tolerance
     shares = explained / explained.sum(axis=1, keepdims=True)
     return np.einsum("bc,bcq,cqn->bn", shares, weights, waves, optimize=True)

@@ -7,6 +7,7 @@ An argument of one name obeys one rule wherever it is taken: `RULES`. A module t
 import inspect
 import os
 import sys
+from contextlib import suppress
 from functools import WRAPPER_ASSIGNMENTS, partial, wraps
 from numbers import Real
 
@@ -101,7 +102,7 @@ def several(name, values, *, count=None, **rule):
 
 def one_or(many, name, value, **rule):
     """A number, or `many`: `pair` or `several`."""
-    return (many if np.iterable(value) else number)(name, value, **rule)
+    return (many if iterable(value) else number)(name, value, **rule)
 
 
 def that(name, value, rule, holds):
@@ -112,8 +113,8 @@ def that(name, value, rule, holds):
 
 def texts(name, values, *, count=None):
     """Texts, as a list, `count` of them or any; one may come alone."""
-    listed = np.iterable(values) and not isinstance(values, dict | bytes | str)
-    found = list(values) if listed else [values]
+    several = iterable(values) and not isinstance(values, dict | bytes | str)
+    found = list(values) if several else [values]
     usable = all(isinstance(one, str) for one in found) and len(found) == (count or len(found))
     require(
         usable, f"{name} must be {f'{count} texts' if count else 'text, or several'}", repr(values)
@@ -175,9 +176,16 @@ def outside(array):
     return None if inside.all() else np.argwhere(~inside)[0].tolist()
 
 
+def iterable(values):
+    """Whether there is one after another in what came."""
+    with suppress(Exception):  # Keras' tensors say by one of their own that they have none
+        return iter(values) is not None
+    return False
+
+
 def listed(values):
     """What came, in order, as a list; an empty one if it has none."""
-    ordered = np.iterable(values) and not isinstance(values, dict | set | bytes | str)
+    ordered = iterable(values) and not isinstance(values, dict | set | bytes | str)
     return list(values) if ordered else []
 
 
@@ -218,7 +226,7 @@ RULES = {
         ("chunk_length experts position rank", WHOLE),
         ("ema_momentum impulse_amplitude limit", partial(number, low=0)),
         ("hold_length kernel_size", LENGTH),
-        ("sample_rate", partial(number, low=1, high=1e9)),
+        ("sample_rate target_rate", partial(number, low=1, high=1e9)),
         ("seed", partial(number, low=-(2**63), high=2**63 - 1, whole=True)),
         ("stages stem steps validations width window", WHOLE),
         # ranges of numbers that are drawn
@@ -245,7 +253,7 @@ RULES = {
         # others
         ("best_last logarithmic overwrite partial periodic resample tried whole", FLAG),
         ("build damage method pipeline", FUNCTION),
-        ("chunks", partial(that, rule="several arrays", holds=np.iterable)),
+        ("chunks", partial(that, rule="several arrays", holds=iterable)),
         ("dilations factors frame_lengths kernel_sizes", SEVERAL),
         ("label purpose subtype xlabel ylabel", TEXT),
         ("model", MODEL),
@@ -292,9 +300,9 @@ def checked(**others):
     return decorate
 
 
-def guard(module):
+def guard(module, **others):
     """Have every public function of a module `checked`, and what makes an object of every public
-    class, if they are not yet."""
+    class, if they are not yet; `others` as there, for all of them."""
     module = sys.modules[module]
     for name, value in list(vars(module).items()):
         own = getattr(value, "__module__", "") == module.__name__ and value.__name__ == name
@@ -302,4 +310,4 @@ def guard(module):
             place, name = (value, "__init__") if inspect.isclass(value) else (module, name)
             function = vars(place).get(name)
             if inspect.isfunction(function) and not hasattr(function, "checked"):
-                setattr(place, name, checked()(function))
+                setattr(place, name, checked(**others)(function))

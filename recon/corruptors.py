@@ -40,6 +40,11 @@ RULES = {
 }
 
 
+def _exact(dtype):
+    """A type of that many bits, of 32 at least: chance needs them."""
+    return tf.float64 if dtype == tf.float64 else tf.float32
+
+
 def _broadcast(name, values, signal, dtype=None):
     """Shape one number for all, or one per waveform, so that it broadcasts over `signal`."""
     values = tf.cast(values, dtype or signal.dtype)
@@ -77,14 +82,15 @@ def add_gaussian_noise(signal, stddev, *, seed, tilt=None):
 
 def _tilted(noise, tilt):
     """White noise [batch, n_samples, ...] with a spectral slope, flat in the lowest 64th."""
-    exact = tf.cast(noise, tf.float64 if noise.dtype == tf.float64 else tf.float32)
-    spectrum = tf.signal.rfft(tf.experimental.numpy.moveaxis(exact, 1, -1))
+    exact, n_samples = _exact(noise.dtype), tf.shape(noise)[1]
+    spectrum = tf.signal.rfft(tf.experimental.numpy.moveaxis(tf.cast(noise, exact), 1, -1))
     bins = tf.shape(spectrum)[-1]
-    height = tf.maximum(tf.range(bins) / bins, 1 / 64)
-    slope = tilt / (20 * np.log10(2))
-    gain = tf.cast(height, exact.dtype) ** tf.cast(slope, exact.dtype)
+    both = tf.range(n_samples)  # of all bins, those of negative frequencies included
+    height = tf.maximum(tf.minimum(both, n_samples - both) / bins, 1 / 64)
+    gain = tf.cast(height, exact) ** tf.cast(tilt / (20 * np.log10(2)), exact)
     gain /= tf.sqrt(tf.reduce_mean(gain**2, axis=-1, keepdims=True))
-    tilted = tf.signal.irfft(spectrum * tf.cast(gain, spectrum.dtype), [tf.shape(noise)[1]])
+    gain = tf.cast(gain[..., :bins], spectrum.dtype)
+    tilted = tf.signal.irfft(spectrum * gain, [n_samples])
     tilted = tf.cast(tf.experimental.numpy.moveaxis(tilted, -1, 1), noise.dtype)
     return tf.ensure_shape(tilted, noise.shape)
 
@@ -116,10 +122,10 @@ def add_impulse_noise(
     >>> tf.abs(add_impulse_noise(tf.zeros([1, 3]), 1.0, 0.5, seed=(1, 2))).numpy().tolist()
     [[0.5, 0.5, 0.5]]
     """
-    rate = _broadcast("impulse_rate", impulse_rate, signal)
+    rate = _broadcast("impulse_rate", impulse_rate, signal, _exact(signal.dtype))
     amplitude = _broadcast("impulse_amplitude", impulse_amplitude, signal)
     # One draw decides both: the lowest half of the rate hits upwards, the next one downwards.
-    draw = tf.random.stateless_uniform(tf.shape(signal), seed, dtype=signal.dtype)
+    draw = tf.random.stateless_uniform(tf.shape(signal), seed, dtype=rate.dtype)
     impulses = tf.where(draw < rate / 2, amplitude, tf.where(draw < rate, -amplitude, 0.0))
     if impulse_size != (1, 1) or impulse_length != (1, 1):
         impulses = _clicks(impulses, impulse_size, impulse_length, tf.random.split(seed, 4)[1:])

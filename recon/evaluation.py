@@ -1,5 +1,6 @@
 """Score many methods on the same held-out data, and lay the scores out as a table."""
 
+from contextlib import suppress
 from functools import partial
 from numbers import Real
 
@@ -8,6 +9,7 @@ import numpy as np
 from recon import checks, metrics
 
 BATCH_SIZE = 512  # waveforms that a method gets at a time
+METHODS = partial(checks.named, rule=checks.FUNCTION)
 MEASURED = partial(checks.samples, shape=("files",), finite=False)
 COLUMN = partial(checks.texts, count=2)
 
@@ -34,16 +36,13 @@ def score(methods, corrupted, clean, *, limit=None):
     scores = {}
     for name, method in methods.items():
         seeds = method if isinstance(method, list | tuple) else [method]
-        try:
-            rows = [_score(one, corrupted, clean, limit) for one in seeds]
-        except ValueError as rule:
-            raise ValueError(f"methods[{name!r}]: {rule}") from None
+        rows = [_score(f"methods[{name!r}]", one, corrupted, clean, limit) for one in seeds]
         scores[name] = rows[0] if len(rows) == 1 else over_seeds(rows)
     return scores
 
 
-def _score(method, corrupted, clean, limit):
-    estimate = apply(method, corrupted)
+def _score(name, method, corrupted, clean, limit):
+    estimate = _applied(name, checks.FUNCTION(name, method), corrupted)
     error = float(np.mean(metrics.mse(clean, estimate)))
     score = {
         "mse": error,
@@ -76,8 +75,9 @@ def over_seeds(scores):
     checks.require(several, "scores must be two dicts or more of the same keys", repr(scores))
     row = {}
     for key in scores[0]:
-        values = [score[key] for score in scores]
-        row |= {key: float(np.mean(values)), f"{key}_spread": float(np.std(values, ddof=1))}
+        values = MEASURED(f"scores[...][{key!r}]", [score[key] for score in scores])
+        with np.errstate(invalid="ignore"):  # an SNR may be infinite
+            row |= {key: float(np.mean(values)), f"{key}_spread": float(np.std(values, ddof=1))}
     return row
 
 
@@ -87,21 +87,28 @@ def group_means(values, groups):
     >>> group_means([1.0, 2.0, 6.0], [7, 5, 5]).tolist()
     [4.0, 1.0]
     """
-    values, groups = checks.samples("values", values), np.array(checks.listed(groups))
-    checks.alike(values=values, groups=groups)
-    return np.array([values[groups == label].mean() for label in np.unique(groups)])
+    values, places = checks.samples("values", values, shape=("count",)), np.zeros(0)
+    with suppress(Exception):  # what cannot be sorted, or is ragged
+        _, places = np.unique(checks.listed(groups), return_inverse=True)
+    rule = f"groups must be {len(values)} labels that can be sorted"
+    checks.require(places.shape == values.shape, rule, repr(groups))
+    return np.array([values[places == place].mean() for place in np.unique(places)])
 
 
 @checks.checked(corrupted=partial(checks.samples, dtype=None, empty=False))
 def apply(method, corrupted):
     """The method's estimate of every waveform, batch by batch so that memory stays bounded."""
+    return _applied("method", method, corrupted)
+
+
+def _applied(name, method, corrupted):
     batches = (corrupted[i : i + BATCH_SIZE] for i in range(0, len(corrupted), BATCH_SIZE))
-    return np.concatenate([_answer("method", method, batch) for batch in batches])
+    return np.concatenate([_answer(name, method, batch) for batch in batches])
 
 
 def _answer(name, method, signal, *more):
     """What a method makes of a signal, of its shape and finite."""
-    answer = method(signal, *more)
+    answer = method(signal.copy(), *more)  # it may work in place
     return checks.samples(f"{name}(...)", answer, dtype=None, shape=signal.shape)
 
 
@@ -116,12 +123,12 @@ def corrupted_as(damage, clean, index, *, seed):
         index, seed: whole numbers.
 
     Returns:
-        float32 array [1, n_samples, 1].
+        float array [1, n_samples, 1].
     """
     return _answer("damage", damage, clean[..., 0], (seed, index))[..., None]
 
 
-@checks.checked(methods=partial(checks.named, rule=checks.FUNCTION))
+@checks.checked(methods=METHODS)
 def score_files(methods, recordings, damage, *, seed, measures=None):
     """Damage and restore each recording whole; measure each file by itself.
 
@@ -192,7 +199,7 @@ def per_file(scores):
         }
 
 
-@checks.checked(**dict.fromkeys(("corrupted", "clean", "whole"), checks.SIGNAL))
+@checks.checked(methods=METHODS, **dict.fromkeys(("corrupted", "clean", "whole"), checks.SIGNAL))
 def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
     """How well frames join: the error next to seams over the error elsewhere.
 
@@ -226,7 +233,7 @@ def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
         for offset in range(0, frame_length, 2 * width):
             shifted = np.concatenate([np.zeros(offset, np.float32), corrupted])
             answer = _answer(f"methods[{name!r}]", method, shifted)
-            error = (answer[offset:] - clean) ** 2
+            error = (answer[offset:].astype(np.float64) - clean) ** 2
             place = (np.arange(len(clean)) + offset) % frame_length
             distance = np.minimum(place, frame_length - 1 - place) // width
             groups += np.bincount(distance, weights=error, minlength=len(groups))
@@ -271,7 +278,7 @@ def table(scores, columns, *, heading="method", best_last=True):
     | a | 1.0 |
     | b | 2.0 |
     """
-    known = {key for row in scores.values() for key in row}
+    known = {key for row in scores.values() for key, value in row.items() if value is not None}
     checks.require(known & set(columns), f"columns must name some of {known}", set(columns))
     columns = {key: column for key, column in columns.items() if key in known}
     rows = list(scores.items())
@@ -283,6 +290,7 @@ def table(scores, columns, *, heading="method", best_last=True):
     ]
     for name, row in rows:
         cells = [_cell(key, row.get(key), form) for key, (_, form) in columns.items()]
+        name = str(name).replace("|", r"\|")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -297,7 +305,7 @@ def _cell(key, value, form):
         return value or ""
     try:
         return format(value, form).replace("-", "−")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         rule = f"columns[{key!r}] must have a format for {value!r}"
         raise ValueError(f"{rule}, got {form!r}") from None
 

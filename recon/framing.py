@@ -78,32 +78,33 @@ class Stream:
             float32 array [n_final] or [n_final, channels].
 
         Raises:
-            ValueError: if the samples are of another kind, or their channels other than before;
-                the stream is then as it was.
+            ValueError: if the samples are of another kind, or their channels other than before, or
+                the model gives something else than samples; the stream is then as it was.
         """
         as_before = None if self._shape is None else ("n_samples", *self._shape)
         samples = checks.samples("samples", samples, np.float32, shape=as_before)
-        new = _channels("samples", samples, known=self._shape is not None)
-        if self._shape is None:
-            self._shape, self._context = samples.shape[1:], new
-        else:
-            self._context = np.concatenate([self._context, new], axis=1)
-        return self._settle(self._first + self._context.shape[1] - self.latency)
+        known = _channels("samples", samples, known=self._shape is not None)
+        if self._shape is not None:
+            known = np.concatenate([self._context, known], axis=1)
+        settled = self._settle(known, self._first + known.shape[1] - self.latency)
+        self._shape = samples.shape[1:]
+        return settled.reshape(-1, *self._shape)
 
     def flush(self):
         """Take the signal as ended: give back the rest, and be ready for another signal."""
         if self._shape is None:
             return np.zeros(0, np.float32)
-        rest = self._settle(self._first + self._context.shape[1], ended=True)
+        known, shape = self._context, self._shape
+        rest = self._settle(known, self._first + known.shape[1], ended=True)
         self.reset()
-        return rest
+        return rest.reshape(-1, *shape)
 
-    def _settle(self, stop, ended=False):
-        """The estimate from sample self._done to `stop`; drops the context that is used up."""
+    def _settle(self, known, stop, ended=False):
+        """The estimate from sample self._done to `stop`, [n_final, channels], where the input from
+        self._first on is `known`, [channels, n_samples]; keeps the context that is needed yet."""
         stop = max(stop, self._done)
-        estimate = np.zeros((len(self._context), 0), np.float32)
+        context, estimate = known, np.zeros((len(known), 0), np.float32)
         if stop > self._done:
-            known = self._context
             if not ended and getattr(self.model, "jit_compile", False):
                 # Each length is compiled anew: of lengths that lie close together, the longest.
                 step = 2 ** max(0, known.shape[1].bit_length() - 3)
@@ -112,8 +113,8 @@ class Stream:
             estimate = every[:, self._done - self._first : stop - self._first]
         self._done = stop
         first = max(0, stop // self._stride * self._stride - self._reach)
-        self._context, self._first = self._context[:, first - self._first :], first
-        return estimate.T.reshape(-1, *self._shape)
+        self._context, self._first = context[:, first - self._first :], first
+        return estimate.T
 
 
 def restore(model, signal, *, chunk_length):
@@ -232,7 +233,7 @@ def _frames(model, frames):
 def _apply(model, frames):
     """The model's estimate of a batch, [frames, n_samples]."""
     run = getattr(model, "predict_on_batch", model)  # compiled, where a plain call is not
-    answer = run(frames[..., None])
+    answer = run(frames[..., None].copy())  # it may work in place
     return checks.samples("model(...)", answer, np.float32, shape=(*frames.shape, 1))[..., 0]
 
 

@@ -94,7 +94,8 @@ def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
     measure = rho / (2 * s**2) if circle else 1 / (np.sqrt(8 * np.pi) * s)
     worth = half * point_weights * measure * np.exp(log_density) * (length - rho) ** 2
     least_squares = s[:, 0, 0] ** 2 * (1 if circle else 0.5)
-    return max(0.0, float((least_squares - worth.sum(axis=(1, 2))) @ weights / 2))
+    error = float((least_squares - worth.sum(axis=(1, 2))) @ weights / 2)
+    return min(max(0.0, error), mean_square(amplitude) / 2)  # the error of answering with silence
 
 
 def check_cycles(cycles, n_samples):
@@ -163,7 +164,8 @@ def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
     Waveforms with the same knots cannot be told apart. The best answer to such a group is the mean
     of its members, weighed by how often they are drawn. An amplitude whose knots are all zero is
     unknown too, and its own mean stands in for it. Unless the phase is uniform on the full circle,
-    an oracle tells it: if it is a range, that makes a lower bound, no longer the least.
+    an oracle tells it: if it is a range, that makes a lower bound, no longer the least. So does a
+    frame of fewer than three knots, which waveforms of several shapes may share.
 
     Args:
         n_samples: frame length, samples.
@@ -188,23 +190,22 @@ def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
     errors = 0
     for length, (known, weight) in product(lengths, phases):
         prior = held_prior(n_samples, cycles, amplitude, length, known)
-        errors += weight * _spread_of_groups(*prior, length)
-    return np.round(errors / len(lengths), 15)
+        errors += weight * _spread_of_groups(*prior, length) / (mean_square(amplitude) or 1)
+    return mean_square(amplitude) * np.round(errors / len(lengths), 15)
 
 
 def _spread_of_groups(waves, mean, variance, hold_length):
     """The least error per cycle count, from `held_prior`."""
     errors = np.zeros(len(waves))
-    for shapes in np.moveaxis(waves, 1, 0):  # sine and cosine are uncorrelated: their errors add
-        knots = shapes[:, ::hold_length]
-        for knot in np.unique(knots, axis=0):
-            group = np.all(knots == knot, axis=1)
-            members = shapes[group]
-            spread = np.mean((members - members.mean(axis=0)) ** 2, axis=1)
-            if knot.any():
-                errors[group] += (mean**2 + variance) * spread
-            else:
-                errors[group] += mean**2 * spread + variance * np.mean(members**2, axis=1)
+    knots = waves[:, :, ::hold_length]
+    for knot in np.unique(knots, axis=0):
+        group = np.all(knots == knot, axis=(1, 2))
+        members = waves[group]
+        # Sine and cosine are uncorrelated: their errors add.
+        spread = np.mean((members - members.mean(axis=0)) ** 2, axis=2)
+        hidden = ~knot.any(axis=1)
+        unknown = np.where(hidden, np.mean(members**2, axis=2), spread)
+        errors[group] += np.sum(mean**2 * spread + variance * unknown, axis=1)
     return errors
 
 

@@ -20,7 +20,11 @@ from keras import layers, ops
 from recon import checks, settings
 
 ABOUT = ("sample_rate", "purpose", "hold_length")  # what a network knows of itself
-KERAS = partial(checks.that, rule="a Keras model", holds=lambda x: isinstance(x, keras.Model))
+KERAS = partial(
+    checks.that,
+    rule="a functional Keras model",
+    holds=lambda x: isinstance(x, keras.Model) and getattr(x, "inputs", None),
+)
 
 
 @keras.saving.register_keras_serializable(package="recon")
@@ -74,6 +78,7 @@ class Network(keras.Model):
         return super().get_config() | {name: getattr(self, name) for name in ABOUT}
 
 
+@checks.checked(model=KERAS)
 def as_network(model):
     """The model itself if it is a `Network`, else a Network of its layers, weights shared.
 
@@ -82,13 +87,11 @@ def as_network(model):
     """
     if isinstance(model, Network):
         return model
-    checks.require(hasattr(model, "inputs"), "model must be a functional Keras model", repr(model))
     one = len(model.inputs) == len(model.outputs) == 1
     checks.require(one, "model must have one input and one output", repr(model))
     return Network(model.inputs[0], model.outputs[0], name=model.name)
 
 
-@checks.checked(model=KERAS)
 def copy(model, **about):
     """The same network with the same weights, which shares nothing with the first.
 
@@ -101,11 +104,13 @@ def copy(model, **about):
     """
     others = sorted(set(about) - {"name", *ABOUT})
     checks.require(not others, f"about must be name, {', '.join(ABOUT)}", ", ".join(others))
+    model = as_network(model)
     twin = Network.from_config(model.get_config() | about)
     twin.set_weights(model.get_weights())
     return twin
 
 
+@checks.checked(model=KERAS)
 @contextmanager
 def uncompiled(model):
     """What Keras writes of a model here is the network, without how it was trained: that may not be
@@ -187,15 +192,6 @@ def load(path):
 def _reason(error):
     """What Keras says, in one line of bearable length."""
     return " ".join(str(error).split())[:200]
-
-
-GAINS = partial(
-    checks.that,
-    rule="several (frame_length, channels, dilations)",
-    holds=lambda x: (
-        isinstance(x, tuple | list) and all(isinstance(g, tuple | list) and len(g) == 3 for g in x)
-    ),
-)
 
 
 @checks.checked(channels=checks.SEVERAL)
@@ -486,6 +482,7 @@ def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, name="mi
 
 LAST = {"data_format": "channels_last"}  # whatever Keras' user has set
 EXACT = {"dtype": "float32"}  # what the signal itself goes through, if the rest is bfloat16
+EVEN = partial(checks.EVEN, low=8)  # samples of a frame that has a spectrum worth the name
 
 
 class _Spectral(layers.Layer):
@@ -497,7 +494,7 @@ class _Spectral(layers.Layer):
 
     def __init__(self, frame_length, **options):
         super().__init__(**options)
-        self.frame_length, self.hops = checks.EVEN("frame_length", frame_length), 1
+        self.frame_length, self.hops = EVEN("frame_length", frame_length), 1
 
     def compute_output_shape(self, shape):
         return shape
@@ -618,6 +615,7 @@ class SpectralShares(_Spectral):
         dilations: of their residual blocks, in time and frequency alike.
     """
 
+    @checks.checked(hold_length=partial(checks.LENGTH, low=2))
     def __init__(self, hold_length, frame_length, channels, dilations, **options):
         super().__init__(frame_length, **options)
         self.hold_length, self.channels, self.dilations = hold_length, channels, dilations
@@ -733,7 +731,23 @@ class Choice(layers.Layer):
         return sum(map(ops.multiply, weights, answers)) / sum(weights)
 
 
-@checks.checked(frame_length=partial(checks.EVEN, low=8), gains=GAINS)
+def _gains(name, values):
+    """The rule of several (frame_length, channels, dilations)."""
+    gains = [checks.listed(gain) for gain in checks.listed(values)]
+    usable = gains and all(len(gain) == 3 for gain in gains)
+    rule = f"{name} must be several (frame_length, channels, dilations)"
+    checks.require(usable, rule, repr(values))
+    return [
+        (
+            EVEN(f"{name}[{i}][0]", frame_length),
+            checks.SIZE(f"{name}[{i}][1]", channels),
+            checks.SEVERAL(f"{name}[{i}][2]", dilations),
+        )
+        for i, (frame_length, channels, dilations) in enumerate(gains)
+    ]
+
+
+@checks.checked(frame_length=EVEN, gains=_gains)
 def denoiser(
     *,
     position=8,
@@ -857,6 +871,7 @@ def _residual(x):
 # `block` input samples, after which it repeats, shifted.
 
 NOTHING = 2**40, -(2**40)
+POSITIONS = 499  # that a layer is tried on: a prime, as what repeats may hide in a multiple
 LONGEST = 2**17  # samples of a stretch: of frames and strides the least common multiple
 READERS = (
     layers.Conv1D,
@@ -905,6 +920,8 @@ def _reach(node, inputs):
         (size,) = getattr(layer, "kernel_size", None) or layer.pool_size
         (step,), (dilation,) = layer.strides, getattr(layer, "dilation_rate", (1,))
         span = (size - 1) * dilation + 1
+        if getattr(layer, "output_padding", None) is not None:
+            _refuse(layer, "which changes the length: its output_padding has to be None")
         if layer.padding == "valid" and span > step:
             _refuse(layer, "which changes the length: its padding has to be 'same'")
         before = span - 1 if layer.padding == "causal" else max(span - step, 0) // 2
@@ -960,26 +977,26 @@ def _union(samples):
 def _check_alone(node):
     """Refuse a layer whose answer at a position depends on more than that position.
 
-    One of four is spoilt: NaN gets through zero weights, closed gates and dead units, a large
+    One of many is spoilt: NaN gets through zero weights, closed gates and dead units, a large
     number through a maximum. The others may not change, and a constant is answered by a constant.
     """
     random = np.random.default_rng(0)
     usual = [random.uniform(0.5, 1.5, (1, 1, tensor.shape[-1])) for tensor in node.input_tensors]
 
     def answer(harm):
-        values = [np.tile(value, (1, 4, 1)).astype(np.float32) for value in usual]
+        values = [np.tile(value, (1, POSITIONS, 1)).astype(np.float32) for value in usual]
         for value in values:
-            value[:, 1] += harm
+            value[:, POSITIONS // 3] += harm
         values = map(ops.convert_to_tensor, values)
         filled = dict(zip(map(id, node.input_tensors), values, strict=True))
         args, kwargs = node.arguments.fill_in(filled)
         return ops.convert_to_numpy(node.operation(*args, **kwargs))
 
     plain = answer(0)
-    if plain.ndim != 3 or plain.shape[1] != 4:
+    if plain.ndim != 3 or plain.shape[1] != POSITIONS:
         _refuse(node.operation, "which changes the length")
     for harm in (0, np.nan, 1e4):
-        others = np.delete(answer(harm), 1, axis=1)
+        others = np.delete(answer(harm), POSITIONS // 3, axis=1)
         if not np.allclose(others, plain[:, :1], rtol=1e-3, atol=1e-5):
             _refuse(node.operation, "which reads other positions than its own")
 

@@ -17,11 +17,9 @@ def drawn(rule):
     """The rule of what may also be a tensor; its numbers are looked at where they are known."""
 
     def either(name, value):
-        if not tf.is_tensor(value):
-            return rule(name, value)
-        if hasattr(value, "numpy"):
-            rule(name, value.numpy())
-        return value
+        if isinstance(value, tf.Tensor) and not hasattr(value, "numpy"):
+            return value
+        return rule(name, value.numpy() if isinstance(value, tf.Tensor) else value)
 
     return either
 
@@ -62,8 +60,9 @@ def uniform(bounds, count, seed, *, logarithmic=False, whole=False):
     Raises:
         ValueError: naming the argument, the rule and the value.
     """
-    low = 1e-30 if logarithmic else -checks.HIGHEST
-    first, last = checks.pair("bounds", bounds, whole=whole, low=low)
+    most = 2**24 if whole else checks.HIGHEST  # what float32 counts, or holds
+    low = 1e-30 if logarithmic else -most
+    first, last = checks.pair("bounds", bounds, whole=whole, low=low, high=most)
     if logarithmic:
         return tf.exp(uniform((log(first), log(last)), count, seed))
     if whole:
@@ -130,7 +129,8 @@ def sinusoid(cycles, amplitude, phase, n_samples):
     )
     counts = {x.shape[0] for x in (cycles, amplitude, phase)} - {1, None}
     checks.require(len(counts) < 2, "cycles, amplitude, phase must be as many", counts)
-    exact = tf.float32 if n_samples <= 4096 else tf.float64  # for numbers up to n_samples^2 / 2
+    exact = tf.float32 if n_samples <= 4096 else tf.float64  # for numbers up to n_samples^2
+    cycles = tf.math.floormod(cycles, n_samples)  # the same samples
     turns = tf.cast(cycles, exact) * tf.range(n_samples, dtype=exact)  # times n_samples
     turns -= n_samples * tf.floor(turns / n_samples)  # exact, and much faster than floormod
     turns = tf.cast(turns / n_samples, tf.float32) + (phase / (2 * pi) - 0.25)

@@ -318,7 +318,7 @@ NEARLY = [  # what each, and what of it, is refused for
     ("models.encoder_decoder", "channels, kernel_sizes", {"kernel_sizes": (3,)}),
     ("models.denoiser", "frame_length", {"frame_length": 511}),
     ("models.denoiser", "network", {"gains": ((2**12, 4, (1,)), (510, 4, (1,)))}),
-    ("models.denoiser", "channels", {"gains": ((32, 0, (1,)),)}),
+    ("models.denoiser", r"gains\[0\]\[1\]", {"gains": ((32, 0, (1,)),)}),
     ("models.interpolator", "hold_length", {"hold_length": 1}),
     ("models.mixture", "hold_length", {"hold_length": 0}),
     ("models.unrolled", "frame_length", {"frame_length": 255}),
@@ -416,7 +416,6 @@ def answered(name, arguments):
         *inspect.signature(function).parameters,
         "frame_length",
         "network",
-        r"methods\[.*\]: \w+",
     ]
     names += [
         r"\w+ and \w+( and \w+)*",
