@@ -110,7 +110,7 @@ def restore(samples, sample_rate, *, network=NETWORK, mix=1.0, resample=False):
     (100, 2)
     """
     ready = _ready(network, mix, resample, sample_rate)
-    return _whole(ready, samples, sample_rate, float(mix), 1)
+    return _whole(ready, samples, float(sample_rate), float(mix), 1)
 
 
 def upsample(samples, factor):

@@ -1,6 +1,7 @@
 """Recordings in and out: whole folders to train on, and files of any length block by block."""
 
 import fnmatch
+import functools
 import hashlib
 import io
 import os
@@ -602,11 +603,15 @@ def split(recordings, *, test=None):
     return tuple({name: recordings[name] for name in sorted(part)} for part in parts)
 
 
-@checks.checked(name=checks.TEXT)
+@checks.checked(name=checks.TEXT, patterns=checks.texts)
 def matches(name, patterns):
     """Whether a recording's name is like one of the patterns, its folder where they name one."""
     file = name.rsplit("/")[-1]
     return any(fnmatch.fnmatch(name if "/" in like else file, like) for like in patterns)
 
 
-checks.guard(__name__)
+FILE = functools.partial(
+    checks.that, rule="an open recording", holds=lambda x: isinstance(x, soundfile.SoundFile)
+)
+BLOCK = functools.partial(checks.samples, dtype=None, shape=("n_samples", "channels"))
+checks.guard(__name__, block=BLOCK, file=FILE, source=FILE)

@@ -222,8 +222,8 @@ RULES = {
     name: rule
     for names, rule in (
         # numbers
-        ("batch_size channels count frame_length n_samples", SIZE),
-        ("chunk_length experts position rank", WHOLE),
+        ("batch_size block_length channels count frame_length n_samples", SIZE),
+        ("chunk_length experts factor position rank", WHOLE),
         ("ema_momentum impulse_amplitude limit", partial(number, low=0)),
         ("hold_length kernel_size", LENGTH),
         ("sample_rate target_rate", partial(number, low=1, high=1e9)),
@@ -252,8 +252,8 @@ RULES = {
         ("rows", partial(named, rule=partial(number, low=0, whole=True))),
         # others
         ("best_last logarithmic overwrite partial periodic resample tried whole", FLAG),
-        ("build damage method pipeline", FUNCTION),
-        ("chunks", partial(that, rule="several arrays", holds=iterable)),
+        ("build damage function method pipeline", FUNCTION),
+        ("blocks chunks stream", partial(that, rule="several arrays", holds=iterable)),
         ("dilations factors frame_lengths kernel_sizes", SEVERAL),
         ("label purpose subtype xlabel ylabel", TEXT),
         ("model", MODEL),

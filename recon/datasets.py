@@ -172,8 +172,9 @@ def _pipeline(batch_size, seed, draw, damage):
         clean = draw(seeds[0])
         return corruptors.applied(damage, clean, seeds[1])[..., None], clean[..., None]
 
-    corrupted, _ = block(tf.constant(0, tf.int64))  # a wrong argument fails here, in one line
-    checks.samples("damage(...)", corrupted, np.float32)
+    corrupted, clean = block(tf.constant(0, tf.int64))  # what is wrong fails here, in one line
+    for name, signal in ("clean", clean), ("damage(...)", corrupted):
+        checks.samples(name, signal, np.float32)
     blocks = tf.data.Dataset.counter().map(block, num_parallel_calls=tf.data.AUTOTUNE)
     # rebatch cuts blocks faster, but what it lays together of cuts has TensorFlow complain.
     whole = BLOCK % batch_size == 0
@@ -183,6 +184,20 @@ def _pipeline(batch_size, seed, draw, damage):
     return batches.apply(endless).prefetch(tf.data.AUTOTUNE)
 
 
+def pairs(name, dataset):
+    """The rule of a dataset of (corrupted, clean), floats [batch, n_samples, 1]."""
+    spec = dataset.element_spec if isinstance(dataset, tf.data.Dataset) else None
+    usable = isinstance(spec, tuple) and len(spec) == 2
+    for part in spec if usable else ():
+        usable &= isinstance(part, tf.TensorSpec) and part.dtype.is_floating
+        usable = usable and part.shape.is_compatible_with([None, None, 1])
+    usable = usable and spec[0].shape.is_compatible_with(spec[1].shape)
+    rule = f"{name} must be a tf.data.Dataset of (corrupted, clean), floats [batch, n_samples, 1]"
+    checks.require(usable, rule, repr(dataset))
+    return dataset
+
+
+@checks.checked(dataset=pairs)
 def take(dataset, count):
     """The first `count` examples of a pipeline as two float32 NumPy arrays, to measure on.
 
@@ -190,10 +205,6 @@ def take(dataset, count):
     >>> corrupted.shape, clean.shape
     ((100, 256, 1), (100, 256, 1))
     """
-    spec = getattr(dataset, "element_spec", None)
-    paired = isinstance(dataset, tf.data.Dataset) and isinstance(spec, tuple) and len(spec) == 2
-    rule = "dataset must be a tf.data.Dataset of (corrupted, clean)"
-    checks.require(paired, rule, repr(dataset))
     examples = dataset.unbatch().batch(count, drop_remainder=True).take(1)
     found = list(examples.as_numpy_iterator())
     checks.require(found, f"dataset must hold {count} examples", "fewer")

@@ -42,7 +42,7 @@ def score(methods, corrupted, clean, *, limit=None):
 
 
 def _score(name, method, corrupted, clean, limit):
-    estimate = _applied(name, checks.FUNCTION(name, method), corrupted)
+    estimate = apply(checks.FUNCTION(name, method), corrupted, label=name)
     error = float(np.mean(metrics.mse(clean, estimate)))
     score = {
         "mse": error,
@@ -96,14 +96,11 @@ def group_means(values, groups):
 
 
 @checks.checked(corrupted=partial(checks.samples, dtype=None, empty=False))
-def apply(method, corrupted):
-    """The method's estimate of every waveform, batch by batch so that memory stays bounded."""
-    return _applied("method", method, corrupted)
-
-
-def _applied(name, method, corrupted):
+def apply(method, corrupted, *, label="method"):
+    """The method's estimate of every waveform, batch by batch so that memory stays bounded; the
+    label is what the method goes by if it answers wrongly."""
     batches = (corrupted[i : i + BATCH_SIZE] for i in range(0, len(corrupted), BATCH_SIZE))
-    return np.concatenate([_answer(name, method, batch) for batch in batches])
+    return np.concatenate([_answer(label, method, batch) for batch in batches])
 
 
 def _answer(name, method, signal, *more):

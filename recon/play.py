@@ -6,7 +6,7 @@ that it needs from its arguments, so that no cell of a notebook can break it.
 
 import inspect
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
@@ -262,3 +262,14 @@ def _present(figure, sounds, sample_rate):
     display(figure)
     plt.close(figure)
     listen({title.partition(":")[0]: sound for title, sound in sounds.items()}, sample_rate)
+
+
+checks.guard(
+    __name__,
+    amplitude=partial(checks.number, low=0),
+    cycles=checks.number,
+    impulse_rate=partial(checks.number, low=0, high=1),
+    name=checks.PATH,
+    phase=checks.number,
+    stddev=partial(checks.number, low=0),
+)

@@ -171,8 +171,8 @@ def spectrograms(signals, sample_rate, *, ax=None):
     top = None
     for axes, (title, values) in zip(row, signals.items(), strict=True):
         values = checks.SIGNAL(f"signals[{title!r}]", values)
-        rule = f"signals[{title!r}] must be {window} samples or more"
-        checks.require(len(values) >= window, rule, len(values))
+        rule = f"signals[{title!r}] must be {window * 5 // 4} samples or more"  # two columns
+        checks.require(len(values) >= window * 5 // 4, rule, len(values))
         spectrum, _, _, image = axes.specgram(
             values + 1e-9 * np.cos(np.arange(len(values))),  # digital silence has no logarithm
             NFFT=window, noverlap=window * 3 // 4, Fs=sample_rate, scale="dB",

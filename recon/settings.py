@@ -76,8 +76,8 @@ def recordings():
     name = os.environ.get("RECON_RECORDINGS")
     if not name:
         return Path(__file__).parent / "recordings"
-    folder = Path(name).expanduser()
-    files = filter(Path.is_file, folder.rglob("*") if folder.is_dir() else ())
+    folder = Path(os.path.expanduser(name))  # Path's own fails where there is no such user
+    files = filter(Path.is_file, folder.rglob("*") if os.path.isdir(folder) else ())
     looked = f"{name!r}, looked for in {str(folder.absolute())!r}"
     rule = "RECON_RECORDINGS must name a folder with three recordings or more"
     checks.require(len(list(islice(files, 3))) == 3, rule, looked)

@@ -22,7 +22,7 @@ from IPython import get_ipython
 from IPython.display import display
 from keras import ops
 
-from recon import checks, models, settings
+from recon import checks, datasets, models, settings
 
 
 @keras.saving.register_keras_serializable(package="recon")
@@ -143,9 +143,9 @@ def fit(
     checks.require(built, "model must be a Keras model that is built", repr(model))
     validation = _data(train, validation)
     checks.require(ema_momentum < 1, "ema_momentum must be below 1", ema_momentum)
-    known = isinstance(jit_compile, bool | np.bool_) or jit_compile == "auto"
+    known = isinstance(jit_compile, bool | np.bool_) or str(jit_compile) == "auto"
     checks.require(known, 'jit_compile must be True, False or "auto"', repr(jit_compile))
-    jit_compile = jit_compile if jit_compile == "auto" else bool(jit_compile)
+    jit_compile = jit_compile if isinstance(jit_compile, str) else bool(jit_compile)
     if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         peak = checks.number("learning_rate", learning_rate, low=0)
         learning_rate = keras.optimizers.schedules.CosineDecay(
@@ -229,18 +229,11 @@ def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
 
 def _data(train, validation):
     """Data that a network can be trained and scored on; gives back the validation data."""
-    endless = isinstance(train, tf.data.Dataset)
-    endless = endless and train.cardinality() == tf.data.INFINITE_CARDINALITY
+    endless = datasets.pairs("train", train).cardinality() == tf.data.INFINITE_CARDINALITY
     checks.require(endless, "train must be an endless tf.data.Dataset; see its repeat()", train)
-    spec, rule = train.element_spec, "must be (corrupted, clean), floats [batch, n_samples, 1]"
-    usable = isinstance(spec, tuple) and len(spec) == 2
-    for part in spec if usable else ():
-        usable &= isinstance(part, tf.TensorSpec) and part.dtype.is_floating
-        usable = usable and part.shape.is_compatible_with([None, None, 1])
-    usable = usable and spec[0].shape.is_compatible_with(spec[1].shape)
-    checks.require(usable, f"train {rule}", spec)
     pair = isinstance(validation, tuple | list) and len(validation) == 2
-    checks.require(pair, f"validation {rule}", type(validation).__name__)
+    rule = "validation must be (corrupted, clean), floats [batch, n_samples, 1]"
+    checks.require(pair, rule, type(validation).__name__)
     axes = ("batch", "n_samples", 1)
     corrupted = checks.samples("validation", validation[0], np.float32, empty=False, shape=axes)
     clean = checks.samples("validation", validation[1], np.float32, shape=corrupted.shape)

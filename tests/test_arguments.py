@@ -2,6 +2,7 @@
 
 import inspect
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -53,9 +54,9 @@ USUAL = {  # a call of each that is answered
     audio.blocks: None,
     audio.extent: None,
     audio.lost: None,
-    audio.resampled: None,
+    audio.resampled: {"stream": [], "sample_rate": 8_000, "target_rate": 16_000, "channels": 1},
     audio.first_knot: None,
-    audio.matches: None,
+    audio.matches: {"name": "a/b.wav", "patterns": ["*.wav"]},
     audio.split: {"recordings": FILES, "test": "c"},
     baselines.untouched: {"corrupted": WAVES},
     baselines.median: {"noisy": WAVES, "kernel_size": 5},
@@ -88,6 +89,7 @@ USUAL = {  # a call of each that is answered
     datasets.crops: {"recordings": FILES, "batch_size": 4, "n_samples": 16, "damage": damage}
     | {"gain": (0.5, 1), "weights": {"a": 1}}
     | STREAM,
+    datasets.pairs: {"name": "train", "dataset": datasets.inverse_quantization(4, seed=1)},
     datasets.take: {"dataset": datasets.inverse_quantization(4, seed=1), "count": 3},
     evaluation.score: {"methods": SAME, "corrupted": WAVES, "clean": WAVES, "limit": 0.1},
     evaluation.over_seeds: {"scores": [{"x": 1.0}, {"x": 2.0}]},
@@ -227,6 +229,25 @@ class Answering(Plain):
 
 HALF = tf.cast(WAVES, tf.float16)
 NEARLY = [  # what each, and what of it, is refused for
+    ("audio.resampled", "target_rate", {"target_rate": np.nan}),
+    ("audio.matches", "patterns", {"patterns": 5}),
+    (
+        "baselines.polyphase",
+        r"held \* kernel\(...\)",
+        {"held": 1e29 * WAVES} | {"kernel": lambda d: 1e29 + d},
+    ),
+    ("datasets.crops", "clean", {"recordings": {"a/x": 1e20 * TONE}, "gain": (1e20, 1e20)}),
+    ("evaluation.seams", r"methods\['a'\]", {"methods": {"a": 1}}),
+    ("evaluation.score", r"methods\['a'\]", {"methods": {"a": [1]}}),
+    ("evaluation.over_seeds", r"scores\[...\]\['a'\]", {"scores": [{"a": None}, {"a": 1}]}),
+    ("evaluation.group_means", "groups", {"groups": [None, 1]}),
+    ("evaluation.group_means", "groups", {"groups": [[1], [1, 2]]}),
+    ("limits.mean_square", "bounds", {"bounds": keras.Input((None, 1))}),
+    ("models.Surprise", "frame_length", {"frame_length": 6}),
+    ("models.SpectralShares", "hold_length", {"hold_length": 1}),
+    ("plotting.spectrograms", r"signals\['a'\]", {"signals": {"a": LONG[:256]}}),
+    ("signals.uniform", "bounds", {"bounds": (0, 2**25), "whole": True, "logarithmic": False}),
+    ("signals.uniform", "count", {"count": tf.constant(2.5)}),
     ("baselines.median", "kernel_size", {"kernel_size": 0}),
     ("baselines.median", "kernel_size", {"kernel_size": 2.5}),
     ("baselines.savitzky_golay", "window_length", {"polyorder": 9}),
@@ -376,7 +397,32 @@ def test_one_kind_of_damage_has_the_form_of_the_others(other):
         corruptors.either({damage: 1, other: 1})(WAVES[..., 0], (1, 2))
 
 
+def test_what_works_in_place_harms_nobody():
+    def silence(x):
+        x[...] = 0
+        return x
+
+    def twice(x):
+        return np.multiply(x, 2, out=x)
+
+    both = {"one": silence, "same": np.copy}
+    rows = evaluation.score_files(both, FILES, lambda clean, seed: 0.9 * clean, seed=1)
+    np.testing.assert_allclose(rows["same"]["snr_db"], 20)
+    assert evaluation.score(both, 0.9 * THREE, THREE)["same"]["snr_db"] == pytest.approx(20)
+    model = Answering(twice)
+    model.receptive_field = (8, 8, 1)
+    np.testing.assert_array_equal(framing.restore(model, np.ones(30), chunk_length=5), 2)
+    np.testing.assert_allclose(framing.overlap_add(twice, np.ones(30), frame_length=8), 2)
+
+
 def test_good_arguments_of_other_kinds_are_taken():
+    count, seed = tf.constant(3, tf.int8), tf.constant([1, 2], tf.uint8)
+    assert signals.uniform((0, 1), count, seed).shape == 3
+    assert audio.matches("a/b.wav", "*.wav")
+    assert not audio.matches("b.flac", "*.wav")
+    assert evaluation.table({"a|b": {"x": 10**400}}, {"x": ("x", "")}).count("|") == 10
+    perfect = evaluation.over_seeds([{"snr_db": np.inf}, {"snr_db": np.inf}])
+    assert perfect["snr_db"] == np.inf
     shape = tf.constant(WAVES).shape
     assert signals.normal(shape, np.array([1, 2])).shape == shape
     assert signals.normal(list(shape), (1, 2)).dtype == tf.float32

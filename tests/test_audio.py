@@ -258,6 +258,19 @@ def test_what_exceeds_full_scale_does_not_come_back_as_its_opposite(tmp_path, su
     assert np.corrcoef(found, tone.clip(-1, 1))[0, 1] > 0.95
 
 
+def test_what_is_no_recording_and_what_are_no_samples_is_said(source, folder):
+    for call in (audio.extent, lambda file: audio.write(file, np.zeros((1, 1)))):
+        with pytest.raises(ValueError, match="^file must be an open recording"):
+            call(None)
+    with pytest.raises(ValueError, match="^source must be an open recording"):
+        list(audio.lost(None, folder / "mono.wav"))
+    with audio.writing(folder / "new.wav", source) as file:
+        for wrong in (np.full((400, 1), np.nan), np.zeros(400), None):
+            with pytest.raises(ValueError, match="^block must be"):
+                audio.write(file, wrong)
+        audio.write(file, np.zeros((400, 1)))
+
+
 def test_two_recordings_can_be_written_at_once(source, folder):
     with audio.writing(folder / "a.wav", source) as a, audio.writing(folder / "b.wav", source) as b:
         for file, level in ((a, 0.25), (b, 0.5)):

@@ -74,6 +74,22 @@ def test_gaussian_noise_has_each_waveforms_own_deviation():
     assert abs(lag_one) < 5 / np.sqrt(40_000)  # white
 
 
+@pytest.mark.parametrize("n_samples", [3, 16, 65])
+@pytest.mark.parametrize("tilt", [-60.0, -6.0, 6.0])
+def test_tilted_noise_of_any_length_has_the_deviation_that_was_asked_for(n_samples, tilt):
+    silence = tf.zeros([20_000, n_samples])
+    noise = corruptors.add_gaussian_noise(silence, 0.2, seed=(1, 2), tilt=tilt)
+    np.testing.assert_allclose(np.std(noise), 0.2, rtol=0.03)
+
+
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16, tf.float64])
+def test_impulses_are_as_many_and_of_either_sign_in_any_type(dtype):
+    silence = tf.zeros([100, 10_000], dtype)
+    hits = tf.cast(corruptors.add_impulse_noise(silence, 1e-3, 1.0, seed=(1, 2)), tf.float32)
+    for sign in (-1, 1):  # 500 of each, give or take four standard deviations
+        assert abs(np.sum(hits == sign) - 500) < 4 * np.sqrt(500)
+
+
 def test_tilted_noise_has_the_slope_and_the_deviation_that_were_asked_for():
     tilt = tf.constant([-6.0, 0.0, 3.0])
     silence = tf.zeros([3, 2**17])

@@ -264,6 +264,21 @@ def test_what_is_no_signal_is_refused_by_the_methods_that_are_not_exact(method, 
         method(lambda x: x, wrong, frame_length=64)
 
 
+def test_a_stream_is_as_it_was_when_the_model_fails():
+    class Louder:
+        receptive_field = (0, 0, 1)
+        __call__ = staticmethod(lambda x: 10 * x)
+
+    stream = framing.Stream(Louder())
+    for samples in ([5e29], [1.0]):
+        if samples == [1.0]:
+            assert stream.push(samples).tolist() == [10]
+        with pytest.raises(ValueError, match=r"^model\(...\) must be finite"):
+            stream.push([5e29, 1.0])
+    assert stream.push([2.0]).tolist() == [20]
+    assert stream.flush().tolist() == []
+
+
 def test_an_answer_of_another_length_is_refused():
     class Shorter:
         receptive_field = (0, 0, 1)

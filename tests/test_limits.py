@@ -236,6 +236,32 @@ def test_the_held_limit_is_the_measured_error_of_the_posterior_mean(settings):
             assert error.mean() == pytest.approx(expected, abs=tolerance), count
 
 
+def test_with_two_knots_the_held_limit_is_still_a_limit():
+    """The sines of two cycle counts share their knots here, up to the sign; the cosines do not."""
+    signal = {"n_samples": 100, "cycles": (2, 3), "amplitude": (1.0, 1.0), "phase": CIRCLE}
+    bound = limits.hold_bound(**signal, hold_length=70)
+    n, phases = np.arange(100), np.random.default_rng(0).uniform(*CIRCLE, (200, 1))
+    for cycles, least in zip((2, 3), bound, strict=True):
+        wave = np.sin(2 * np.pi * cycles * n / 100 + phases)
+        held = wave[:, n // 70 * 70, None]
+        estimate = baselines.posterior_mean(held, **signal, hold_length=70)[..., 0]
+        error = np.mean((estimate - wave) ** 2)  # of an amplitude beyond the range no wave is drawn
+        assert least - 1e-12 <= error < 1e-9
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-8, 1e12])
+def test_a_limit_goes_with_the_square_of_the_amplitude(size):
+    usual = {"n_samples": 24, "cycles": (1, 5), "phase": (0.0, 0.0), "hold_length": 4}
+    one, other = (limits.hold_bound(**usual, amplitude=(0.2 * x, x)) for x in (1, size))
+    np.testing.assert_allclose(other, size**2 * one, rtol=1e-9)
+
+
+def test_in_noise_beyond_all_bounds_silence_is_the_answer():
+    signal = {"n_samples": 64, "cycles": (1, 9), "amplitude": (0.0, 1e-3), "phase": CIRCLE}
+    noise = {"stddev": (1e6, 1e6), "impulse_rate": (0, 0), "impulse_amplitude": 0}
+    assert limits.noise_bound(**signal, **noise) == pytest.approx(1e-6 / 6)
+
+
 def test_between_a_known_phase_and_none_an_oracle_tells_it():
     partial, known = (0.2, 1.4), np.linspace(0.2, 1.4, 200)
     for limit in (limits.hold_error, limits.hold_bound):

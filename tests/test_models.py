@@ -233,6 +233,32 @@ def test_a_layer_that_is_not_local_is_refused_by_name(layer):
         models.as_network(keras.Model(signal, x))
 
 
+@pytest.mark.parametrize("shift", [1, 4, 8, -100])
+def test_a_shift_is_not_local_however_far(shift):
+    signal = keras.Input((None, 1))
+    with pytest.raises(ValueError, match=r"^network must be local .*roll"):
+        models.Network(signal, ops.roll(signal, shift, axis=1))
+
+
+def test_a_padding_of_the_output_is_refused():
+    signal = keras.Input((None, 1))
+    x = layers.MaxPooling1D(2)(signal)
+    x = layers.Conv1DTranspose(1, 5, strides=2, padding="same", output_padding=0)(x)
+    with pytest.raises(ValueError, match=r"^network must be local .*output_padding"):
+        models.Network(signal, x)
+
+
+def test_a_network_of_numpys_numbers_is_saved_and_any_functional_model_is_copied(tmp_path):
+    one = np.array([1])
+    how = {"position": 4, "channels": 4, "dilations": one, "frame_length": np.int64(16)}
+    network = models.denoiser(**how, gains=((np.int64(32), np.int32(4), one),))
+    models.save(network, tmp_path / "x.keras")
+    assert models.load(tmp_path / "x.keras").receptive_field == network.receptive_field
+    chain = keras.Sequential([keras.Input((None, 1)), layers.Conv1D(1, 3, padding="same")])
+    x = np.random.default_rng(0).normal(size=(1, 20, 1)).astype("float32")
+    np.testing.assert_allclose(models.copy(chain, name="twin")(x), chain(x))
+
+
 @pytest.mark.parametrize("name", ["cumsum", "flip"])
 def test_an_operation_that_is_not_local_is_refused_by_name(name):
     signal = keras.Input((None, 1))

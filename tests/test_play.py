@@ -190,3 +190,21 @@ def test_figures_are_shown_after_sliders_as_before(monkeypatch, tmp_path):
     cells = ["from recon import play\nplay.sliders(play.noise)", plot]
     cells, _ = executed([nbformat.v4.new_code_cell(cell) for cell in cells], tmp_path)
     assert all(any("image/png" in o.get("data", {}) for o in cell.outputs) for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "value"),
+    [
+        (play.noise, "cycles", "a"),
+        (play.noise, "amplitude", -1),
+        (play.noise, "impulse_rate", 2),
+        (play.hold, "hold_length", 0),
+        (play.noisy_recording, "name", 5),
+        (play.sliders, "function", 5),
+        (play.listen, "sounds", None),
+    ],
+)
+def test_what_no_slider_gives_is_refused_by_name(function, name, value):
+    others = {"sounds": {"a": [1.0]}, "sample_rate": 8_000} if function is play.listen else {}
+    with pytest.raises(ValueError, match=f"^{name} must "):
+        function(**others | {name: value})

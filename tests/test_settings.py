@@ -45,6 +45,13 @@ def test_an_unusable_recordings_folder_is_refused(monkeypatch, tmp_path, kind):
     assert repr(str(folder)) in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["~nobody-by-that-name/x", "x" * 5000, "a/" * 3000])
+def test_a_name_that_no_folder_can_have_is_said(monkeypatch, name):
+    monkeypatch.setenv("RECON_RECORDINGS", name)
+    with pytest.raises(ValueError, match=r"^RECON_RECORDINGS must name a folder"):
+        settings.recordings()
+
+
 def test_a_relative_folder_is_said_with_the_place_where_it_was_looked_for(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECON_RECORDINGS", "missing")
