@@ -89,7 +89,7 @@ USUAL = {  # a call of each that is answered
     datasets.crops: {"recordings": FILES, "batch_size": 4, "n_samples": 16, "damage": damage}
     | {"gain": (0.5, 1), "weights": {"a": 1}}
     | STREAM,
-    datasets.pairs: {"name": "train", "dataset": datasets.inverse_quantization(4, seed=1)},
+    datasets.pairs: None,  # test_training.py
     datasets.take: {"dataset": datasets.inverse_quantization(4, seed=1), "count": 3},
     evaluation.score: {"methods": SAME, "corrupted": WAVES, "clean": WAVES, "limit": 0.1},
     evaluation.over_seeds: {"scores": [{"x": 1.0}, {"x": 2.0}]},
