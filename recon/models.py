@@ -734,7 +734,7 @@ class Choice(layers.Layer):
 def _gains(name, values):
     """The rule of several (frame_length, channels, dilations)."""
     gains = [checks.listed(gain) for gain in checks.listed(values)]
-    usable = gains and all(len(gain) == 3 for gain in gains)
+    usable = checks.iterable(values) and all(len(gain) == 3 for gain in gains)
     rule = f"{name} must be several (frame_length, channels, dilations)"
     checks.require(usable, rule, repr(values))
     return [

@@ -252,6 +252,7 @@ def test_a_network_of_numpys_numbers_is_saved_and_any_functional_model_is_copied
     one = np.array([1])
     how = {"position": 4, "channels": 4, "dilations": one, "frame_length": np.int64(16)}
     network = models.denoiser(**how, gains=((np.int64(32), np.int32(4), one),))
+    assert models.denoiser(**how, gains=()).receptive_field < network.receptive_field
     models.save(network, tmp_path / "x.keras")
     assert models.load(tmp_path / "x.keras").receptive_field == network.receptive_field
     chain = keras.Sequential([keras.Input((None, 1)), layers.Conv1D(1, 3, padding="same")])
