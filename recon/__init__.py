@@ -42,8 +42,7 @@ class Networks(dict):
         from recon import evaluation
 
         rows = {
-            name: card
-            | {"snr_db": card["score"]["snr_db"], "rates": rates(card.get("sample_rate"))}
+            name: card | card["score"] | {"rates": rates(card.get("sample_rate"))}
             for name, card in self.items()
         }
         columns = {
@@ -187,7 +186,7 @@ def _restorer(factor):
     from recon import checks
 
     name = f"hold_{checks.number('factor', factor, low=1, whole=True)}"
-    known = sorted(key for key in networks() if key.startswith("hold_"))
+    known = [key for key in networks() if key.startswith("hold_")]
     rule = f"factor must be one of {', '.join(key[5:] for key in known)}"
     checks.require(name in known, rule, repr(factor))
     return load(name)
@@ -258,9 +257,8 @@ def _files(input, output, ready, mix, factor, partial, progress, how):
         network, size = ready(rate), max(BLOCK // source.channels, 4096)
         mix, factor = float(mix), int(factor)  # now that they are known to be numbers
         with audio.writing(output, source, factor=factor, **how) as target:
-            for piece in _restored(
-                network, lambda: audio.blocks(source, size), rate, shape, mix, factor
-            ):
+            blocks = functools.partial(audio.blocks, source, size)
+            for piece in _restored(network, blocks, rate, shape, mix, factor):
                 exceeding += audio.write(target, piece)
                 done += len(piece)
                 if progress:

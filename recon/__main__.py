@@ -51,7 +51,7 @@ def main(arguments=None):
         if options.command == "networks":
             _say(recon.networks())
             return 0
-        return _run(options)
+        return _run(**vars(options))
     except ValueError as error:
         return _refused(error)
     except KeyboardInterrupt:
@@ -59,9 +59,9 @@ def main(arguments=None):
         return 128 + (*ENDED_BY, signal.SIGINT)[0]
 
 
-def _run(options):
+def _run(command, inputs, output, **options):
     """Restore or upsample each input, with a line for each; returns the exit status."""
-    inputs, output = [Path(path) for path in options.inputs], options.output
+    inputs = [Path(path) for path in inputs]
     folder = os.path.isdir(output)  # Path.is_dir raises for names that no file can have
     usable = folder or len(inputs) == 1
     checks.require(usable, "output must be a folder for several inputs", repr(output))
@@ -72,19 +72,14 @@ def _run(options):
         own = len(inputs) == 1 or os.path.realpath(path) not in there
         checks.require(own, rule, found)
         there.add(os.path.realpath(path))
-    how = {"overwrite": options.overwrite, "partial": options.partial, "progress": _progress}
-    how["subtype"] = "FLOAT" if options.float else None
-    if options.command == "upsample":
-        run, how["factor"] = recon.upsample_file, options.factor
-    else:
-        run = recon.restore_file
-        how |= {"mix": options.mix, "resample": options.resample, "network": options.network}
-        if len(inputs) > 1:
-            how["network"] = recon.load(options.network)  # once for all
+    options["subtype"] = "FLOAT" if options.pop("float") else None
+    if command == "restore" and len(inputs) > 1:
+        options["network"] = recon.load(options["network"])  # once for all
+    run = {"restore": recon.restore_file, "upsample": recon.upsample_file}[command]
     status = 0
     for path, output in zip(inputs, outputs, strict=True):
         try:
-            _say(run(path, output, **how))
+            _say(run(path, output, progress=_progress, **options))
         except ValueError as error:
             status = _refused(error)
     return status
@@ -108,10 +103,8 @@ def _progress(share):
     if ENDED_BY:
         raise KeyboardInterrupt
     if sys.stderr and sys.stderr.isatty():
-        end = "\r" if share < 1 else "\n"
-        print(
-            f"{settings.bar(share, sys.stderr)} {share:4.0%}", end=end, file=sys.stderr, flush=True
-        )
+        bar, end = settings.bar(share, sys.stderr), "\r" if share < 1 else "\n"
+        print(f"{bar} {share:4.0%}", end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

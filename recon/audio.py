@@ -10,10 +10,10 @@ import shutil
 import struct
 import tempfile
 import zlib
-from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from statistics import mode
 
 import numpy as np
 import soundfile
@@ -135,9 +135,8 @@ def reading(path, *, partial=False):
             raw.seek(0)
             unknown = said in UNKNOWN
             beyond = there - (0 if unknown else said) >= 256 ** struct.calcsize(number)
-            require(
-                not beyond, "input must be of a format that holds 4 GiB or more", repr(str(path))
-            )
+            rule = "input must be of a format that holds 4 GiB or more"
+            require(not beyond, rule, repr(str(path)))
             fault = "was cut short" if said > there and not unknown else ""
             if place and (fault or unknown):
                 raw.place, raw.others = place, struct.pack(number, max(there, 0))
@@ -500,7 +499,7 @@ def load(folder, *, sample_rate=None, partial=False):
             skipped.setdefault(kind, []).append(str(reason))
     asked = sample_rate is not None
     if rates and not asked:
-        sample_rate = Counter(sorted(rates.values())).most_common(1)[0][0]
+        sample_rate = mode(sorted(rates.values()))
     with tempfile.TemporaryFile() as store:
         for path, rate in rates.items():
             start = store.tell()

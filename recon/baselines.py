@@ -17,6 +17,7 @@ from recon import checks, limits, metrics
 
 MARGIN = 16  # knots added at either end, so that no interpolator has to extrapolate
 TAPS = partial(checks.EVEN, high=2 * MARGIN)
+DEGREE = partial(checks.WHOLE, high=MARGIN, step=2)
 STEPS = 6  # of expectation-maximisation: at the defaults the error has settled to five digits
 TOLERANCE = 1e-5  # how far float32 may move a sample, times the largest amplitude, with room
 
@@ -180,7 +181,6 @@ def _knots(held, hold_length, margin=MARGIN):
     return np.pad(kept, ((0, 0), (margin, margin), (0, 0)), mode="edge")
 
 
-@checks.checked(degree=partial(checks.WHOLE, high=MARGIN, step=2))
 def spline(held, *, hold_length, degree=3):
     """Spline of odd `degree` through the knots: 1 is linear, 3 cubic, 5 quintic.
 
@@ -195,7 +195,6 @@ def spline(held, *, hold_length, degree=3):
     return curve(np.arange(held.shape[1])).astype(np.float32)
 
 
-@checks.checked(kernel=checks.FUNCTION, taps=TAPS)
 def polyphase(held, *, hold_length, kernel, taps):
     """Weigh the `taps` knots around each sample by `kernel(distances)`, distances in knots.
 
@@ -220,7 +219,6 @@ def _windows(held, hold_length, taps):
     return np.lib.stride_tricks.sliding_window_view(knots, taps, axis=1)[:, :count]
 
 
-@checks.checked(recordings=None, taps=TAPS)
 def best_linear(recordings, hold_length, *, taps=32):
     """The best linear interpolator of `taps` knots for recordings like these.
 
@@ -237,7 +235,7 @@ def best_linear(recordings, hold_length, *, taps=32):
 
     Source: Wiener, "Extrapolation, Interpolation, and Smoothing of Stationary Time Series", 1949.
     """
-    products = np.zeros((taps, taps)), np.zeros((taps, hold_length))
+    squares, products = np.zeros((taps, taps)), np.zeros((taps, hold_length))
     for clean in recordings if np.iterable(recordings) else [recordings]:
         whole = checks.samples("recordings", clean, empty=False, shape=("n_samples",))
         rule = f"recordings must be {hold_length} samples long or longer"
@@ -245,11 +243,11 @@ def best_linear(recordings, hold_length, *, taps=32):
         whole = whole[: len(clean) // hold_length * hold_length]
         windows = _windows(whole[None, :, None], hold_length, taps)[0]
         weight = 1 / max(np.sum(whole**2), 1e-12)
-        for total, other in zip(products, (windows, whole.reshape(-1, hold_length)), strict=True):
-            total += weight * windows.T @ other
-    checks.require(products[0].any(), "recordings must hold sound", "silence or none")
-    ridge = 1e-9 * np.trace(products[0]) * np.eye(taps)
-    weights = np.linalg.solve(products[0] + ridge, products[1]).T  # [hold_length, taps]
+        squares += weight * windows.T @ windows
+        products += weight * windows.T @ whole.reshape(-1, hold_length)
+    checks.require(squares.any(), "recordings must hold sound", "silence or none")
+    ridge = 1e-9 * np.trace(squares) * np.eye(taps)
+    weights = np.linalg.solve(squares + ridge, products).T  # [hold_length, taps]
     return partial(polyphase, hold_length=hold_length, kernel=lambda _: weights, taps=taps)
 
 
@@ -283,10 +281,10 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     known = phase[0] if phase[0] == phase[1] else None
     estimate, n = np.empty_like(frames), np.arange(n_samples)
     left = np.ones(len(frames), bool)
-    shortest, *longer = limits.hold_lengths(hold_length)
-    for length in (*reversed(longer), shortest):
+    lengths = limits.hold_lengths(hold_length)
+    for length in reversed(lengths):
         held_for = np.all(frames == frames[:, n // length * length], axis=1)
-        fits = left & (held_for | (length == shortest))
+        fits = left & (held_for | (length == lengths[0]))
         prior = limits.held_prior(n_samples, cycles, amplitude, length, known)
         estimate[fits] = _explained(frames[fits, ::length], *prior[:2], amplitude, length)
         left &= ~fits
@@ -375,4 +373,4 @@ def interpolators(hold_length):
     return {"step-hold": untouched} | held_for
 
 
-checks.guard(__name__)
+checks.guard(__name__, degree=DEGREE, recordings=None, taps=TAPS)

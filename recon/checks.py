@@ -27,9 +27,8 @@ def require(holds, rule, got):
     """
     if not holds:
         found = " ".join(str(got).split())
-        raise ValueError(
-            f"{rule}, got {found if len(found) <= LONGEST else found[:LONGEST] + '...'}"
-        )
+        found = found if len(found) <= LONGEST else found[:LONGEST] + "..."
+        raise ValueError(f"{rule}, got {found}")
 
 
 def number(name, value, *, low=-HIGHEST, high=None, whole=False, step=1):
@@ -116,9 +115,8 @@ def texts(name, values, *, count=None):
     several = iterable(values) and not isinstance(values, dict | bytes | str)
     found = list(values) if several else [values]
     usable = all(isinstance(one, str) for one in found) and len(found) == (count or len(found))
-    require(
-        usable, f"{name} must be {f'{count} texts' if count else 'text, or several'}", repr(values)
-    )
+    rule = f"{count} texts" if count else "text, or several"
+    require(usable, f"{name} must be {rule}", repr(values))
     return found
 
 
@@ -154,11 +152,10 @@ def samples(name, signal, dtype=np.float64, *, empty=True, shape=None, finite=Tr
         array = np.array(None)
     if array.dtype.name == "bfloat16":  # which NumPy itself does not have
         array = array.astype(np.float32)
-    hidden = np.ma.is_masked(signal)  # no number at some places
     usable = array.ndim and array.dtype.kind in "iuf" and 0 not in array.shape[empty:]
     rule = "real numbers with a time axis" if empty else "a real array with samples"
     require(usable, f"{name} must be {rule}", f"{array.dtype} {array.shape}")
-    require(not hidden, f"{name} must have no masked values", "some")
+    require(not np.ma.is_masked(signal), f"{name} must have no masked values", "some")
     if shape is not None:
         fits = len(shape) == array.ndim
         fits &= all(isinstance(a, str) or a == b for a, b in zip(shape, array.shape, strict=False))
@@ -190,7 +187,7 @@ def listed(values):
 
 
 def _usable(value, low, high, whole):
-    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+    if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
         value = value.item()
     if not isinstance(value, Real) or isinstance(value, bool):
         return False
@@ -227,7 +224,7 @@ RULES = {
         ("ema_momentum impulse_amplitude limit", partial(number, low=0)),
         ("hold_length kernel_size", LENGTH),
         ("sample_rate target_rate", partial(number, low=1, high=1e9)),
-        ("seed", partial(number, low=-(2**63), high=2**63 - 1, whole=True)),
+        ("index seed", partial(number, low=-(2**63), high=2**63 - 1, whole=True)),
         ("stages stem steps validations width window", WHOLE),
         # ranges of numbers that are drawn
         ("amplitude stddev", partial(pair, low=0)),
@@ -243,16 +240,17 @@ RULES = {
         ("x y", partial(samples, dtype=None, shape=("count",))),
         # things by name
         ("batches", partial(named, rule=WAVEFORMS)),
+        ("columns", partial(named, rule=partial(texts, count=2))),
         ("levels", partial(named, empty=True, rule=partial(number, low=0))),
         ("marks", partial(named, empty=True, rule=number)),
         ("measures", partial(named, rule=FUNCTION)),
-        ("columns methods series signals sounds", named),
+        ("methods series signals sounds", named),
         ("panels records scores", partial(named, rule=named)),
         ("recordings", partial(named, keys=str)),
         ("rows", partial(named, rule=partial(number, low=0, whole=True))),
         # others
         ("best_last logarithmic overwrite partial periodic resample tried whole", FLAG),
-        ("build damage function method pipeline", FUNCTION),
+        ("build damage function kernel method pipeline", FUNCTION),
         ("blocks chunks stream", partial(that, rule="several arrays", holds=iterable)),
         ("dilations factors frame_lengths kernel_sizes", SEVERAL),
         ("label purpose subtype xlabel ylabel", TEXT),

@@ -4,8 +4,6 @@ Example i of a pipeline depends on (seed, i) alone: not on the batch size, not o
 how many workers the machine has. Training, validation and test data are three seeds.
 """
 
-from math import pi
-
 import numpy as np
 import tensorflow as tf
 
@@ -21,7 +19,7 @@ def noise_reduction(
     n_samples=256,
     cycles=(1, 32),
     amplitude=(0.05, 1.0),
-    phase=(0.0, 2 * pi),
+    phase=(0.0, 2 * np.pi),
     stddev=(0.01, 0.1),
     impulse_rate=(0.0, 0.02),
     impulse_amplitude=0.5,

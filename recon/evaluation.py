@@ -11,7 +11,6 @@ from recon import checks, metrics
 BATCH_SIZE = 512  # waveforms that a method gets at a time
 METHODS = partial(checks.named, rule=checks.FUNCTION)
 MEASURED = partial(checks.samples, shape=("files",), finite=False)
-COLUMN = partial(checks.texts, count=2)
 
 
 def score(methods, corrupted, clean, *, limit=None):
@@ -109,7 +108,6 @@ def _answer(name, method, signal, *more):
     return checks.samples(f"{name}(...)", answer, dtype=None, shape=signal.shape)
 
 
-@checks.checked(index=checks.RULES["seed"])
 def corrupted_as(damage, clean, index, *, seed):
     """Recording number `index` corrupted as the pair (seed, index) decides, always alike.
 
@@ -238,9 +236,8 @@ def seams(methods, corrupted, clean, frame_length, *, whole, width=8):
         with np.errstate(divide="ignore", invalid="ignore"):  # there may be no error at all
             ratio = float(groups[0] / groups[1:].mean())
         answer = _answer(f"methods[{name!r}]", method, corrupted)
-        difference = float(np.abs(answer - whole).max())
         scores[name] = {"seam_ratio": ratio, "by_distance": np.sqrt(groups).tolist()}
-        scores[name]["difference"] = difference
+        scores[name]["difference"] = float(np.abs(answer - whole).max())
     return scores
 
 
@@ -258,7 +255,6 @@ SEAM_COLUMNS = {
 }
 
 
-@checks.checked(columns=partial(checks.named, rule=COLUMN))
 def table(scores, columns, *, heading="method", best_last=True):
     """Scores as a Markdown table.
 

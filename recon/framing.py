@@ -86,7 +86,7 @@ class Stream:
         known = _channels("samples", samples, known=self._shape is not None)
         if self._shape is not None:
             known = np.concatenate([self._context, known], axis=1)
-        settled = self._settle(known, self._first + known.shape[1] - self.latency)
+        settled = self._settle(known)
         self._shape = samples.shape[1:]
         return settled.reshape(-1, *self._shape)
 
@@ -94,15 +94,14 @@ class Stream:
         """Take the signal as ended: give back the rest, and be ready for another signal."""
         if self._shape is None:
             return np.zeros(0, np.float32)
-        known, shape = self._context, self._shape
-        rest = self._settle(known, self._first + known.shape[1], ended=True)
+        rest = self._settle(self._context, ended=True).reshape(-1, *self._shape)
         self.reset()
-        return rest.reshape(-1, *shape)
+        return rest
 
-    def _settle(self, known, stop, ended=False):
-        """The estimate from sample self._done to `stop`, [n_final, channels], where the input from
+    def _settle(self, known, ended=False):
+        """The estimate from sample self._done on, [n_final, channels], where the input from
         self._first on is `known`, [channels, n_samples]; keeps the context that is needed yet."""
-        stop = max(stop, self._done)
+        stop = max(self._done, self._first + known.shape[1] - (0 if ended else self.latency))
         context, estimate = known, np.zeros((len(known), 0), np.float32)
         if stop > self._done:
             if not ended and getattr(self.model, "jit_compile", False):

@@ -104,7 +104,6 @@ def check_cycles(cycles, n_samples):
     return checks.pair("cycles", cycles, low=1, high=(n_samples - 1) // 2, whole=True)
 
 
-@checks.checked(rho=NUMBERS, s=NUMBERS, circle=checks.FLAG)
 def amplitude_posterior(rho, s, amplitude, circle):
     """Amplitude given a bin observed at rho: its posterior mean, and the log-evidence.
 
@@ -121,7 +120,7 @@ def amplitude_posterior(rho, s, amplitude, circle):
     nodes, weights = leggauss(16)
     beside = (start + stop)[..., None] / 2 + (stop - start)[..., None] / 2 * nodes
     span = (stop - start) / (high - low) if high > low else 1.0
-    rho, s, nearest = (np.asarray(x)[..., None] for x in (rho, s, nearest))
+    rho, s, nearest = (x[..., None] for x in (rho, s, nearest))
     # Relative to the largest value, at `nearest`, or all would vanish far outside the prior.
     likelihood = np.exp(beside / s * (2 * (rho - nearest) - beside) / s / 2) * weights / 2
     values = nearest + beside
@@ -131,7 +130,6 @@ def amplitude_posterior(rho, s, amplitude, circle):
     return length, np.log(evidence * span) - beyond**2 / 2
 
 
-@checks.checked(hold_length=checks.HOLD_LENGTHS)
 def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
     """Mean squared error of time quantization's input, per cycle count.
 
@@ -157,7 +155,6 @@ def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
     return mean_square(amplitude) * errors / len(lengths)
 
 
-@checks.checked(hold_length=checks.HOLD_LENGTHS)
 def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
     """Least mean squared error per cycle count: that of the posterior mean.
 
@@ -209,7 +206,6 @@ def _spread_of_groups(waves, mean, variance, hold_length):
     return errors
 
 
-@checks.checked(hold_length=checks.HOLD_LENGTHS)
 def hold_lengths(hold_length):
     """The hold lengths that may be drawn, a list: of a range all, else the one."""
     first, last = hold_length if np.iterable(hold_length) else (hold_length, hold_length)
@@ -247,8 +243,8 @@ def _counts(cycles, n_samples):
 def _phases(phase):
     """[(phase, weight)] for a mean over a range of phases: a Gauss-Legendre rule, or the one."""
     first, last = phase
-    nodes, weights = leggauss(32) if last > first else (np.zeros(1), 2 * np.ones(1))
+    nodes, weights = leggauss(32 if last > first else 1)
     return list(zip((first + last) / 2 + (last - first) / 2 * nodes, weights / 2, strict=True))
 
 
-checks.guard(__name__)
+checks.guard(__name__, circle=checks.FLAG, hold_length=checks.HOLD_LENGTHS, rho=NUMBERS, s=NUMBERS)

@@ -20,6 +20,7 @@ from keras import layers, ops
 from recon import checks, settings
 
 ABOUT = ("sample_rate", "purpose", "hold_length")  # what a network knows of itself
+RECTIFIED = {"padding": "same", "activation": "relu"}  # most convolutions
 KERAS = partial(
     checks.that,
     rule="a functional Keras model",
@@ -138,18 +139,16 @@ def save(model, path, *, tried=False):
     checks.require(Path(path).suffix == ".keras", "path must end in .keras", repr(str(path)))
     path = Path(path)
     try:
-        with settings.replacing(path) as beside:
-            with uncompiled(model):
-                model.save(beside)
+        with settings.replacing(path) as beside, uncompiled(model):
+            model.save(beside)
             if not tried:
                 keras.saving.load_model(beside, compile=False)
     except OSError as error:
         rule = "path must be a place that can be written"
         raise ValueError(f"{rule}, got {str(path)!r}: {error.strerror}") from error
     except (TypeError, ValueError, NotImplementedError) as error:
-        raise ValueError(
-            f"model must be one that can be read back, got {model.name!r}: {_reason(error)}"
-        ) from error
+        rule = "model must be one that can be read back"
+        raise ValueError(f"{rule}, got {model.name!r}: {_reason(error)}") from error
 
 
 @contextmanager
@@ -221,17 +220,16 @@ def encoder_decoder(
     TensorShape([2, 100, 1])
     """
     counts = len(channels), len(kernel_sizes), len(factors) + 1
-    checks.require(
-        len({*counts}) == 1, "channels, kernel_sizes must be one more than factors", counts
-    )
+    rule = "channels, kernel_sizes must be one more than factors"
+    checks.require(len(set(counts)) == 1, rule, counts)
     signal = keras.Input((None, 1))
     x = signal
     for filters, kernel_size, factor in zip(channels, kernel_sizes, factors, strict=False):
-        x = layers.Conv1D(filters, kernel_size, padding="same", activation="relu")(x)
+        x = layers.Conv1D(filters, kernel_size, **RECTIFIED)(x)
         x = layers.MaxPooling1D(factor)(x)
-    x = layers.Conv1D(channels[-1], kernel_sizes[-1], padding="same", activation="relu")(x)
+    x = layers.Conv1D(channels[-1], kernel_sizes[-1], **RECTIFIED)(x)
     for filters, factor in zip(channels[-3::-1], factors[:0:-1], strict=True):
-        x = layers.Conv1D(factor * filters, 3, padding="same", activation="relu")(x)
+        x = layers.Conv1D(factor * filters, 3, **RECTIFIED)(x)
         x = layers.Reshape((-1, filters))(x)
     x = layers.Conv1D(factors[0], 3, padding="same")(x)
     return Network(signal, layers.Reshape((-1, 1))(x), name, **about)
@@ -270,15 +268,12 @@ def unet(*, stem=32, window=2, channels=(192, 256), front=0, stages=1, name="une
     for _ in range(stages):
         cleaned = signal
         if front:  # [n_samples, 1 or 3] -> [n_samples, front] -> [n_samples, 1]
-            y = layers.Conv1D(front, 5, padding="same", activation="relu")(seen)
-            y = layers.Conv1D(front, 5, padding="same", activation="relu")(y)
+            y = layers.Conv1D(front, 5, **RECTIFIED)(seen)
+            y = layers.Conv1D(front, 5, **RECTIFIED)(y)
             cleaned = layers.Add()([signal, layers.Conv1D(1, 5, padding="same")(y)])
-        if estimate is None:
-            estimate = _descent_and_ascent(cleaned, stem, window, channels)
-        else:
-            both = layers.Concatenate()([cleaned, estimate])
-            correction = _descent_and_ascent(both, stem, window, channels)
-            estimate = layers.Add()([estimate, correction])
+        x = cleaned if estimate is None else layers.Concatenate()([cleaned, estimate])
+        x = _descent_and_ascent(x, stem, window, channels)
+        estimate = x if estimate is None else layers.Add()([estimate, x])
         seen = layers.Concatenate()([signal, estimate, layers.Subtract()([signal, estimate])])
     return Network(signal, estimate, name, **about)
 
@@ -286,18 +281,16 @@ def unet(*, stem=32, window=2, channels=(192, 256), front=0, stages=1, name="une
 def _descent_and_ascent(x, stem, window, channels):
     """[n_samples, some] -> [n_samples, 1], through positions of `stem` samples."""
     # [n_samples, some] -> [n_samples / stem, channels[0]]
-    x = layers.Conv1D(channels[0], window * stem, strides=stem, padding="same", activation="relu")(
-        x
-    )
+    x = layers.Conv1D(channels[0], window * stem, strides=stem, **RECTIFIED)(x)
     skips = []
     for filters in channels[1:]:
         x = _residual(x)
         skips.append(x)
-        x = layers.Conv1D(filters, 4, strides=2, padding="same", activation="relu")(x)
+        x = layers.Conv1D(filters, 4, strides=2, **RECTIFIED)(x)
     x = _residual(x)
     for skip in reversed(skips):
         x = layers.Concatenate()([layers.UpSampling1D(2)(x), skip])
-        x = layers.Conv1D(skip.shape[-1], 3, padding="same", activation="relu")(x)
+        x = layers.Conv1D(skip.shape[-1], 3, **RECTIFIED)(x)
         x = _residual(x)
     # [n_samples / stem, channels[0]] -> [n_samples, 1]
     return layers.Conv1DTranspose(1, window * stem, strides=stem, padding="same")(x)
@@ -419,9 +412,8 @@ class LinearExperts(layers.Layer):
     def __init__(self, experts, outputs, hold_length, **kwargs):
         super().__init__(**kwargs)
         self.experts, self.outputs, self.hold_length = experts, outputs, hold_length
-        self.gate = keras.Sequential(
-            [layers.Dense(64, activation="relu"), layers.Dense(experts, activation="softmax")]
-        )
+        hidden = layers.Dense(64, activation="relu")
+        self.gate = keras.Sequential([hidden, layers.Dense(experts, activation="softmax")])
         self.maps = layers.Dense(experts * outputs)
 
     def build(self, input_shape):
@@ -511,8 +503,8 @@ class _Spectral(layers.Layer):
     def _spectra(self, signal):
         """Real and imaginary parts [batch, frames, bins]."""
         half = self.frame_length // 2
-        padded = ops.pad(ops.reshape(signal, (-1, ops.shape(signal)[1] // half, half)),
-                         [[0, 0], [1, 1], [0, 0]])  # fmt: skip
+        halves = ops.reshape(signal, (-1, ops.shape(signal)[1] // half, half))
+        padded = ops.pad(halves, [[0, 0], [1, 1], [0, 0]])
         frames = ops.concatenate([padded[:, :-1], padded[:, 1:]], axis=-1)
         return ops.rfft(frames * self._window())
 
@@ -668,9 +660,8 @@ class SpectralShares(_Spectral):
         for one, other, narrow, wide in self.blocks:
             x += other(_leaky(one(_leaky(x))))
             x += wide(ops.relu(narrow(x)))
-        change = ops.reshape(
-            self.last(_leaky(self.norm(x))), (samples[0], -1, self.bins + spare, hold_length)
-        )
+        change = self.last(_leaky(self.norm(x)))
+        change = ops.reshape(change, (samples[0], -1, self.bins + spare, hold_length))
         change = 8 * ops.softsign(ops.cast(change, "float32")[:, :, : self.bins] / 8)
         spline = -4 * np.log(np.maximum(folded, 0.5))
         shares = ops.softmax(change + np.float32(spline))
@@ -737,13 +728,10 @@ def _gains(name, values):
     usable = checks.iterable(values) and all(len(gain) == 3 for gain in gains)
     rule = f"{name} must be several (frame_length, channels, dilations)"
     checks.require(usable, rule, repr(values))
+    rules = EVEN, checks.SIZE, checks.SEVERAL
     return [
-        (
-            EVEN(f"{name}[{i}][0]", frame_length),
-            checks.SIZE(f"{name}[{i}][1]", channels),
-            checks.SEVERAL(f"{name}[{i}][2]", dilations),
-        )
-        for i, (frame_length, channels, dilations) in enumerate(gains)
+        tuple(rule(f"{name}[{i}][{j}]", gain[j]) for j, rule in enumerate(rules))
+        for i, gain in enumerate(gains)
     ]
 
 
@@ -861,7 +849,7 @@ def _convolution(channels, kernel_size, **options):
 
 def _residual(x):
     """Two convolutions whose result is added to their input (He et al., 2016)."""
-    y = layers.Conv1D(x.shape[-1], 3, padding="same", activation="relu")(x)
+    y = layers.Conv1D(x.shape[-1], 3, **RECTIFIED)(x)
     y = layers.Conv1D(x.shape[-1], 3, padding="same")(y)
     return layers.ReLU()(layers.Add()([x, y]))
 
@@ -1002,10 +990,8 @@ def _check_alone(node):
 
 
 def _refuse(layer, why):
-    kind = type(layer).__name__
-    raise ValueError(
-        f"network must be local in time, got the layer {layer.name!r} of {kind}, {why}"
-    )
+    found = f"the layer {layer.name!r} of {type(layer).__name__}, {why}"
+    raise ValueError(f"network must be local in time, got {found}")
 
 
 checks.guard(__name__)

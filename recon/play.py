@@ -31,10 +31,9 @@ from recon import (
 )
 from recon.quiet import silence
 
-NOISE, HOLD = (  # the experiments, as the networks that ship know them
-    {key: value for key, value in pipeline.__kwdefaults__.items() if key != "seed"}
-    for pipeline in (datasets.noise_reduction, datasets.inverse_quantization)
-)
+# The experiments, as the networks that ship know them.
+NOISE = datasets.noise_reduction.__kwdefaults__
+HOLD = datasets.inverse_quantization.__kwdefaults__
 MOST = 100  # recordings to choose from
 SAMPLE_RATE = 8000  # of an experiment, to listen to for a second
 _load = cache(recon.load)
@@ -53,9 +52,8 @@ def listen(sounds, sample_rate):
         player = Audio(samples, rate=sample_rate, normalize=False)._repr_html_()
         player = player.replace("<audio", '<audio style="width: 20em"', 1)  # four in a row
         players.append(f"<div>{title}<br>{player}</div>")
-    text = " · ".join(sounds)
     page = f'<div style="display: flex; flex-wrap: wrap; gap: 1em">{"".join(players)}</div>'
-    display({"text/html": page, "text/plain": f"players: {text}"}, raw=True)
+    display({"text/html": page, "text/plain": f"players: {' · '.join(sounds)}"}, raw=True)
 
 
 def sliders(function, **controls):
@@ -152,12 +150,11 @@ def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10):
     found = _scores(clean.numpy(), held, restored)
     found["spline_snr_db"] = _scores(clean.numpy(), held, spline)["restored_snr_db"]
     first, last = HOLD["cycles"]
+    limit = "it was not trained on this"
     trained = phase == 0 and hold_length == HOLD["hold_length"] and first <= cycles <= last
     if trained and cycles == round(cycles):
         bound = limits.hold_bound(**HOLD)[round(cycles) - first]
         limit = "nobody can know the amplitude" if bound else "the knots tell it all"
-    else:
-        limit = "it was not trained on this"
     panels = {
         "held": (f"held: {found['snr_db']:z.1f} dB SNR", held),
         "spline": (f"cubic spline: {found['spline_snr_db']:z.1f} dB SNR", spline),

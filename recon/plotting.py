@@ -18,13 +18,11 @@ LOOKS = {
     "corrupted": ("#999999", "-"),
     "encoder-decoder": ("#cc79a7", (0, (5, 1))),
     "U-Net": ("#0072b2", "--"),
-    "unrolled": ("#d55e00", "-"),
-    "mixture": ("#d55e00", "-"),
     "network": ("#d55e00", "-"),
     "oracle": ("#000000", ":"),
 }
-SAME = {"step-hold": "corrupted", "untouched input": "corrupted", "held": "corrupted"}
-SAME |= {"network that ships": "network", "trained further": "network"}
+SAME = dict.fromkeys(("step-hold", "untouched input", "held"), "corrupted")
+SAME |= dict.fromkeys(("unrolled", "mixture", "network that ships", "trained further"), "network")
 OTHERS = [
     ("#009e73", "-."), ("#8c6d00", (0, (8, 3))), ("#56b4e9", (0, (3, 1, 1, 1))), ("#5e3c99", ":"),
     ("#777777", (0, (8, 2, 1, 2))), ("#b2182b", (0, (2, 4))), ("#1b7837", "--"), ("#000000", "-."),
@@ -65,7 +63,6 @@ def _legend(axes):
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-@checks.checked(steps=checks.texts)
 def waveforms(panels, *, x=None, xlabel="time, samples", steps=(), ax=None):
     """Waveforms over time, one panel under another.
 
@@ -91,7 +88,6 @@ def waveforms(panels, *, x=None, xlabel="time, samples", steps=(), ax=None):
     return figure
 
 
-@checks.checked(steps=checks.texts)
 def examples(batches, rows, *, steps=(), ax=None):
     """Some waveforms of a batch, one panel each.
 
@@ -220,7 +216,6 @@ def maps(panels, x, y, *, xlabel, ylabel, label, ax=None):
     return figure
 
 
-@checks.checked(steps=checks.texts)
 def overview(panels, sounds, sample_rate, *, steps=()):
     """An experiment at a glance: waveforms on the left, spectrograms of a recording on the right.
 
@@ -230,12 +225,11 @@ def overview(panels, sounds, sample_rate, *, steps=()):
     """
     figure = plt.figure(figsize=(10, 1.1 * len(panels) + 0.6))
     left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
-    rows = left.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False).ravel()
-    waveforms(panels, steps=steps, ax=rows)
-    for legend in filter(None, map(plt.Axes.get_legend, rows)):
+    waveforms(panels, steps=steps, ax=left.subplots(len(panels), 1, sharex=True, sharey=True))
+    for legend in filter(None, map(plt.Axes.get_legend, left.axes)):
         legend.remove()
     spectrograms(sounds, sample_rate, ax=right.subplots(len(sounds), 1, sharex=True, sharey=True))
     return figure
 
 
-checks.guard(__name__)
+checks.guard(__name__, steps=checks.texts)

@@ -30,9 +30,8 @@ def profile():
     unknown = sorted(name for name in os.environ if name.startswith("RECON_") and name not in NAMES)
     checks.require(not unknown, f"environment must name {', '.join(NAMES)}", ", ".join(unknown))
     value = os.environ.get("RECON_PROFILE", PROFILES[0])
-    checks.require(
-        value in PROFILES, f"RECON_PROFILE must be one of {', '.join(PROFILES)}", repr(value)
-    )
+    rule = f"RECON_PROFILE must be one of {', '.join(PROFILES)}"
+    checks.require(value in PROFILES, rule, repr(value))
     return value
 
 

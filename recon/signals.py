@@ -29,7 +29,6 @@ def per_waveform(**rule):
     return drawn(partial(checks.one_or, checks.several, **rule))
 
 
-COUNT = drawn(partial(checks.SIZE, low=0))
 FLOATS = tf.float32, tf.float64, tf.float16, tf.bfloat16
 LARGEST = 2**30  # numbers drawn at a time
 
@@ -43,7 +42,6 @@ def _seed(name, value):
 SEED = drawn(_seed)
 
 
-@checks.checked(count=COUNT, seed=SEED)
 def uniform(bounds, count, seed, *, logarithmic=False, whole=False):
     """Draw `count` numbers, uniform over the inclusive range `bounds`.
 
@@ -78,11 +76,6 @@ def _sizes(name, value):
     return sizes
 
 
-@checks.checked(
-    shape=drawn(_sizes),
-    seed=SEED,
-    dtype=partial(checks.that, rule="a float type of TensorFlow", holds=lambda x: x in FLOATS),
-)
 def normal(shape, seed, dtype=tf.float32):
     """Draw standard normal numbers, by the transform of Box and Muller (1958).
 
@@ -138,7 +131,6 @@ def sinusoid(cycles, amplitude, phase, n_samples):
     return amplitude * tf.sin(pi / 2 - 2 * pi * tf.abs(turns))
 
 
-@checks.checked(count=COUNT, seed=SEED)
 def draw_sinusoids(count, n_samples, seed, *, cycles, amplitude, phase):
     """Draw sinusoids with a whole number of cycles per frame; ranges are inclusive and uniform.
 
@@ -166,4 +158,10 @@ def draw_sinusoids(count, n_samples, seed, *, cycles, amplitude, phase):
     )
 
 
-checks.guard(__name__)
+checks.guard(
+    __name__,
+    count=drawn(partial(checks.SIZE, low=0)),
+    dtype=partial(checks.that, rule="a float type of TensorFlow", holds=lambda x: x in FLOATS),
+    seed=SEED,
+    shape=drawn(_sizes),
+)
