@@ -48,10 +48,13 @@ BESIDES = re.compile(
     r"|Channel Mask +: \w+|(?:Cuesheet|Picture) Metadata)",
     re.MULTILINE,
 )
-# How a file of FLAC begins, and one of MP3 that says how long it is.
-BEGINS = re.compile(
-    rb"fLaC[\x00\x80]\x00\x00\x22|\xff[\xe2-\xff]..(?:.{9}|.{17}|.{32})(?:Xing|Info)", re.DOTALL
-)
+# How a file of FLAC begins, and one of MP3, layer III, that says how long it is.
+BEGINS = {
+    "FLAC": re.compile(rb"fLaC[\x00\x80]\x00\x00\x22"),
+    "MP3": re.compile(
+        rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][^\xf0-\xff].(?:.{9}|.{17}|.{32})(?:Xing|Info)", re.DOTALL
+    ),
+}
 MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 SHORTEST = 32  # samples of a recording to train on or to score: as many as a baseline looks at
 
@@ -147,9 +150,10 @@ def reading(path, *, partial=False):
             whole = round(file.frames * said / max(there, 1)) if fault else file.frames
             if file.format == "OGG" and (fault := _ogg_fault(path)):
                 whole = None
-            if file.format in ("MP3", "FLAC") and not fault:
+            if file.format in BEGINS and not fault:
                 with mmap(raw.fileno(), 0, access=ACCESS_READ) as content:  # two, laid end to end
-                    fault = "holds several recordings" if len(BEGINS.findall(content)) > 1 else ""
+                    several = len(BEGINS[file.format].findall(content)) > 1
+                    fault = "holds several recordings" if several else ""
             if partial or file.frames == ENDLESS:
                 file.count, complete = file.counted()
                 fault = fault or ("" if complete else "was cut short")
@@ -426,7 +430,7 @@ def _unpad(path, frames, size):
             file.write(struct.pack(number, count))
 
 
-def write(file, block):
+def write(target, block):
     """Write samples [n_samples, channels] to what `writing` yields.
 
     Integer formats get the nearest step. What exceeds full scale is clipped where the format does
@@ -436,13 +440,13 @@ def write(file, block):
         How many samples exceed full scale.
     """
     exceeding = int(np.count_nonzero(np.abs(block) > 1))
-    if file.subtype in BITS:
-        steps = 2.0 ** (BITS[file.subtype] - 1)  # libsndfile alone would round downwards
+    if target.subtype in BITS:
+        steps = 2.0 ** (BITS[target.subtype] - 1)  # libsndfile alone would round downwards
         block = np.clip(np.rint(np.clip(block, -2, 2) * steps), -steps, steps - 1) / steps
-    elif file.subtype not in UNBOUNDED:
+    elif target.subtype not in UNBOUNDED:
         block = np.clip(block, -1, 1)
     try:
-        file.write(block)
+        target.write(block)
     except AssertionError as error:  # soundfile asserts that all was written
         raise OSError("the disk may be full") from error
     return exceeding
@@ -609,8 +613,14 @@ def matches(name, patterns):
     return any(fnmatch.fnmatch(name if "/" in like else file, like) for like in patterns)
 
 
-FILE = functools.partial(
-    checks.that, rule="an open recording", holds=lambda x: isinstance(x, soundfile.SoundFile)
+def _opened(kind, rule):
+    return functools.partial(checks.that, rule=rule, holds=lambda x: isinstance(x, kind))
+
+
+checks.guard(
+    __name__,
+    block=functools.partial(checks.samples, dtype=None, shape=("n_samples", "channels")),
+    file=_opened(_Recording, "what `reading` yields"),
+    source=_opened(soundfile.SoundFile, "an open recording"),
+    target=_opened(soundfile.SoundFile, "an open recording"),
 )
-BLOCK = functools.partial(checks.samples, dtype=None, shape=("n_samples", "channels"))
-checks.guard(__name__, block=BLOCK, file=FILE, source=FILE)

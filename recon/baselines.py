@@ -38,7 +38,7 @@ def moving_average(noisy, *, kernel_size=3):
     return ndimage.uniform_filter1d(noisy, kernel_size, axis=1, mode="reflect")
 
 
-@checks.checked(window_length=checks.WHOLE, polyorder=partial(checks.WHOLE, low=0, high=9))
+@checks.checked(window_length=checks.WHOLE, polyorder=partial(checks.WHOLE, low=0))
 def savitzky_golay(noisy, *, window_length=7, polyorder=3):
     """Least-squares polynomial of `polyorder` over `window_length` samples, read at its centre.
 
@@ -48,7 +48,9 @@ def savitzky_golay(noisy, *, window_length=7, polyorder=3):
     fits = polyorder < window_length <= noisy.shape[1]
     rule = f"window_length must be above polyorder and at most {noisy.shape[1]}"
     checks.require(fits, rule, f"{window_length} and {polyorder}")
-    exact = noisy.astype(np.float64)  # powers of the window's length are large
+    power = (window_length / 2.0) ** min(polyorder, 99)  # SciPy solves equations of such numbers
+    checks.require(power < 1e11, "(window_length / 2)^polyorder must be below 1e11", f"{power:.0e}")
+    exact = noisy.astype(np.float64)
     filtered = signal.savgol_filter(exact, window_length, polyorder, axis=1, mode="interp")
     return filtered.astype(noisy.dtype)
 

@@ -219,8 +219,8 @@ RULES = {
     name: rule
     for names, rule in (
         # numbers
-        ("batch_size block_length channels count frame_length n_samples", SIZE),
-        ("chunk_length experts factor position rank", WHOLE),
+        ("batch_size channels count frame_length n_samples", SIZE),
+        ("block_length chunk_length experts factor position rank", WHOLE),
         ("ema_momentum impulse_amplitude limit", partial(number, low=0)),
         ("hold_length kernel_size", LENGTH),
         ("sample_rate target_rate", partial(number, low=1, high=1e9)),

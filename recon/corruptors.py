@@ -47,7 +47,8 @@ def _exact(dtype):
 
 def _broadcast(name, values, signal, dtype=None):
     """Shape one number for all, or one per waveform, so that it broadcasts over `signal`."""
-    values = tf.cast(values, dtype or signal.dtype)
+    exact = values if tf.is_tensor(values) else np.asarray(values)  # of 64 bits
+    values = tf.cast(exact, dtype or signal.dtype)
     fits = not values.shape.rank or values.shape.is_compatible_with(signal.shape[:1])
     checks.require(fits, f"{name} must be one number or {signal.shape[0]}", values.shape)
     return tf.reshape(values, [-1] + [1] * (len(signal.shape) - 1))

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from functools import partial
-from numbers import Real
 
 import numpy as np
 
@@ -290,7 +289,9 @@ def table(scores, columns, *, heading="method", best_last=True):
 
 def _place(value):
     """A number to sort by: what is none comes last."""
-    return value if isinstance(value, Real) and value == value else np.inf
+    with suppress(TypeError, ValueError, OverflowError):
+        return float("inf") if np.isnan(float(value)) else float(value)
+    return float("inf")
 
 
 def _cell(key, value, form):

@@ -15,7 +15,7 @@ from scipy.special import i0e, i1e
 
 from recon import checks
 
-NUMBERS = partial(checks.samples, empty=False)
+NUMBERS = partial(checks.one_or, checks.samples)
 
 
 def mean_square(bounds):
@@ -120,7 +120,7 @@ def amplitude_posterior(rho, s, amplitude, circle):
     nodes, weights = leggauss(16)
     beside = (start + stop)[..., None] / 2 + (stop - start)[..., None] / 2 * nodes
     span = (stop - start) / (high - low) if high > low else 1.0
-    rho, s, nearest = (x[..., None] for x in (rho, s, nearest))
+    rho, s, nearest = (np.asarray(x)[..., None] for x in (rho, s, nearest))
     # Relative to the largest value, at `nearest`, or all would vanish far outside the prior.
     likelihood = np.exp(beside / s * (2 * (rho - nearest) - beside) / s / 2) * weights / 2
     values = nearest + beside
@@ -241,10 +241,17 @@ def _counts(cycles, n_samples):
 
 
 def _phases(phase):
-    """[(phase, weight)] for a mean over a range of phases: a Gauss-Legendre rule, or the one."""
+    """[(phase, weight)] for a mean over a range of phases: Gauss-Legendre rules of one turn, for
+    all whole ones, and of the rest; or the one phase."""
     first, last = phase
-    nodes, weights = leggauss(32 if last > first else 1)
-    return list(zip((first + last) / 2 + (last - first) / 2 * nodes, weights / 2, strict=True))
+    turns = (last - first) // (2 * np.pi) * 2 * np.pi
+    share = turns / (last - first) if turns else 0.0
+    places = []
+    for start, stop, part in (first, first + 2 * np.pi, share), (first + turns, last, 1 - share):
+        nodes, weights = leggauss(32 if stop > start else 1)
+        nodes = (start + stop) / 2 + (stop - start) / 2 * nodes
+        places += zip(nodes, part * weights / 2, strict=True)
+    return [(place, weight) for place, weight in places if weight]
 
 
 checks.guard(__name__, circle=checks.FLAG, hold_length=checks.HOLD_LENGTHS, rho=NUMBERS, s=NUMBERS)

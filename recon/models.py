@@ -859,7 +859,6 @@ def _residual(x):
 # `block` input samples, after which it repeats, shifted.
 
 NOTHING = 2**40, -(2**40)
-POSITIONS = 499  # that a layer is tried on: a prime, as what repeats may hide in a multiple
 LONGEST = 2**17  # samples of a stretch: of frames and strides the least common multiple
 READERS = (
     layers.Conv1D,
@@ -969,22 +968,23 @@ def _check_alone(node):
     number through a maximum. The others may not change, and a constant is answered by a constant.
     """
     random = np.random.default_rng(0)
+    count = max(5, min(499, 2**15 // max(tensor.shape[-1] for tensor in node.input_tensors)))
     usual = [random.uniform(0.5, 1.5, (1, 1, tensor.shape[-1])) for tensor in node.input_tensors]
 
     def answer(harm):
-        values = [np.tile(value, (1, POSITIONS, 1)).astype(np.float32) for value in usual]
+        values = [np.tile(value, (1, count, 1)).astype(np.float32) for value in usual]
         for value in values:
-            value[:, POSITIONS // 3] += harm
+            value[:, count // 3] += harm
         values = map(ops.convert_to_tensor, values)
         filled = dict(zip(map(id, node.input_tensors), values, strict=True))
         args, kwargs = node.arguments.fill_in(filled)
         return ops.convert_to_numpy(node.operation(*args, **kwargs))
 
     plain = answer(0)
-    if plain.ndim != 3 or plain.shape[1] != POSITIONS:
+    if plain.ndim != 3 or plain.shape[1] != count:
         _refuse(node.operation, "which changes the length")
     for harm in (0, np.nan, 1e4):
-        others = np.delete(answer(harm), POSITIONS // 3, axis=1)
+        others = np.delete(answer(harm), count // 3, axis=1)
         if not np.allclose(others, plain[:, :1], rtol=1e-3, atol=1e-5):
             _refuse(node.operation, "which reads other positions than its own")
 

@@ -119,7 +119,8 @@ def training(records, levels, *, ax=None):
         curves = {"second", "validation_mse"} <= set(record)
         checks.require(curves, "records must be of training.fit", list(record))
         seconds = checks.samples("second", record["second"], shape=("rounds",))
-        errors = checks.samples("validation_mse", record["validation_mse"], shape=seconds.shape)
+        errors, like = record["validation_mse"], {"shape": seconds.shape, "finite": False}
+        errors = checks.samples("validation_mse", errors, **like)
         axes.loglog(seconds, errors, marker=".", label=label, **look)
     for (label, level), (_, line) in zip(levels.items(), cycle(OTHERS)):
         label = label if level else f"{label}: 0"  # which has no place on a logarithm

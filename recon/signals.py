@@ -13,20 +13,23 @@ import tensorflow as tf
 from recon import checks
 
 
-def drawn(rule):
-    """The rule of what may also be a tensor; its numbers are looked at where they are known."""
+def drawn(rule, kept=False):
+    """The rule of what may also be a tensor; its numbers are looked at where they are known. One
+    that is `kept` stays a tensor, so that gradients go through it."""
 
     def either(name, value):
-        if isinstance(value, tf.Tensor) and not hasattr(value, "numpy"):
+        tensor = isinstance(value, tf.Tensor | tf.Variable)
+        if tensor and not hasattr(value, "numpy"):
             return value
-        return rule(name, value.numpy() if isinstance(value, tf.Tensor) else value)
+        found = rule(name, value.numpy() if tensor else value)
+        return value if tensor and kept else found
 
     return either
 
 
 def per_waveform(**rule):
     """The rule of one number for all waveforms, or one for each."""
-    return drawn(partial(checks.one_or, checks.several, **rule))
+    return drawn(partial(checks.one_or, checks.several, **rule), kept=True)
 
 
 FLOATS = tf.float32, tf.float64, tf.float16, tf.bfloat16
@@ -117,12 +120,16 @@ def sinusoid(cycles, amplitude, phase, n_samples):
     >>> sinusoid([1.0], [2.0], [0.0], 4).numpy().tolist()
     [[0.0, 2.0, 0.0, -2.0]]
     """
+    return _sinusoid(cycles, amplitude, phase, n_samples, tf.float64)
+
+
+def _sinusoid(cycles, amplitude, phase, n_samples, exact):
+    """The same; `exact` is a type that holds cycles times n_samples."""
     cycles, amplitude, phase = (
         tf.reshape(tf.cast(value, tf.float32), [-1, 1]) for value in (cycles, amplitude, phase)
     )
     counts = {x.shape[0] for x in (cycles, amplitude, phase)} - {1, None}
     checks.require(len(counts) < 2, "cycles, amplitude, phase must be as many", counts)
-    exact = tf.float32 if n_samples <= 4096 else tf.float64  # for numbers up to n_samples^2
     cycles = tf.math.floormod(cycles, n_samples)  # the same samples
     turns = tf.cast(cycles, exact) * tf.range(n_samples, dtype=exact)  # times n_samples
     turns -= n_samples * tf.floor(turns / n_samples)  # exact, and much faster than floormod
@@ -150,11 +157,12 @@ def draw_sinusoids(count, n_samples, seed, *, cycles, amplitude, phase):
     """
     cycles = checks.pair("cycles", cycles, low=0, high=n_samples // 2, whole=True)
     seeds = tf.unstack(tf.random.split(seed, 3))
-    return sinusoid(
+    return _sinusoid(
         uniform(cycles, count, seeds[0], whole=True),
         uniform(amplitude, count, seeds[1]),
         uniform(phase, count, seeds[2]),
         n_samples,
+        tf.float32 if n_samples <= 4096 else tf.float64,  # whole numbers up to n_samples^2
     )
 
 

@@ -1,6 +1,7 @@
 """Every function that a module guards: a result, or one line about one of its arguments."""
 
 import inspect
+from decimal import Decimal
 
 import keras
 import matplotlib.pyplot as plt
@@ -252,7 +253,11 @@ NEARLY = [  # what each, and what of it, is refused for
     ("baselines.median", "kernel_size", {"kernel_size": 2.5}),
     ("baselines.savitzky_golay", "window_length", {"polyorder": 9}),
     ("baselines.savitzky_golay", "window_length", {"window_length": 65}),
-    ("baselines.savitzky_golay", "polyorder", {"polyorder": 10}),
+    (
+        "baselines.savitzky_golay",
+        r"\(window_length / 2\)\^polyorder",
+        {"window_length": 51} | {"polyorder": 8},
+    ),
     ("baselines.given_bins", "noisy and clean", {"clean": WAVES[:, :32]}),
     ("baselines.denoisers", "corrupted and clean", {"clean": WAVES[:1]}),
     ("baselines.spline", "degree", {"degree": 2}),
@@ -416,6 +421,14 @@ def test_what_works_in_place_harms_nobody():
 
 
 def test_good_arguments_of_other_kinds_are_taken():
+    level = tf.Variable([0.5, 0.6])
+    with tf.GradientTape() as tape:  # through what is drawn, or a variable
+        wave = signals.sinusoid([3.0, 4.0], level, 0.0, 32)
+        loss = tf.reduce_sum(corruptors.add_gaussian_noise(wave, level, seed=(1, 2)) ** 2)
+    assert np.all(tape.gradient(loss, level) > 5)
+    exact = corruptors.add_impulse_noise(np.ones((2, 4)), 1.0, 0.1, seed=(1, 2)).numpy()
+    np.testing.assert_allclose(np.abs(exact - 1), 0.1, rtol=1e-12)
+    assert limits.amplitude_posterior(np.array([0.1, 0.5]), 0.1, (0, 1), True)[0].shape == (2,)
     count, seed = tf.constant(3, tf.int8), tf.constant([1, 2], tf.uint8)
     assert signals.uniform((0, 1), count, seed).shape == 3
     assert audio.matches("a/b.wav", "*.wav")
@@ -440,6 +453,8 @@ def test_good_arguments_of_other_kinds_are_taken():
     assert tilted.dtype == tf.float16
     perfect = evaluation.per_file({"a": {"snr_db": [np.inf, 1.0]}})["a"]
     assert (perfect["worst_db"], perfect["snr_db"]) == (1.0, np.inf)
+    values = {1: {"x": Decimal("2.5")}, 2: {"x": np.array(1.0)}}
+    assert evaluation.table(values, {"x": ("x", ".1f")}).endswith("| 2 | 1.0 |\n| 1 | 2.5 |")
     odd = {"a": {"x": None}, "b": {"x": np.nan}, "c": {"x": "most"}, "d": {"x": 1.0}}
     rows = evaluation.table(odd, {"x": ("x", ".1f")}).splitlines()
     assert rows[2:] == ["| d | 1.0 |", "| a |  |", "| b | nan |", "| c | most |"]
@@ -468,6 +483,7 @@ def answered(name, arguments):
         r"\w+(\[.*\])?\(\.\.\.\)",
         "channels, kernel_sizes",
         "cycles, amplitude, phase",
+        r"\(window_length / 2\)\^polyorder",
         "bounds",
         "samples",
     ]

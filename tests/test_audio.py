@@ -259,9 +259,13 @@ def test_what_exceeds_full_scale_does_not_come_back_as_its_opposite(tmp_path, su
 
 
 def test_what_is_no_recording_and_what_are_no_samples_is_said(source, folder):
-    for call in (audio.extent, lambda file: audio.write(file, np.zeros((1, 1)))):
-        with pytest.raises(ValueError, match="^file must be an open recording"):
-            call(None)
+    with soundfile.SoundFile(folder / "mono.wav") as other:
+        for wrong in (None, other):
+            for function in (audio.extent, lambda file: audio.blocks(file, 9)):
+                with pytest.raises(ValueError, match="^file must be what `reading` yields"):
+                    function(wrong)
+    with pytest.raises(ValueError, match="^target must be an open recording"):
+        audio.write(None, np.zeros((1, 1)))
     with pytest.raises(ValueError, match="^source must be an open recording"):
         list(audio.lost(None, folder / "mono.wav"))
     with audio.writing(folder / "new.wav", source) as file:

@@ -123,6 +123,23 @@ def test_savitzky_golay_keeps_a_cubic():
     np.testing.assert_allclose(baselines.savitzky_golay(cubic), cubic, atol=1e-9)
 
 
+@pytest.mark.parametrize(("window_length", "polyorder"), [(21, 10), (101, 6), (1001, 4)])
+def test_savitzky_golay_of_a_constant_is_the_constant(window_length, polyorder):
+    flat = np.ones((1, 2000, 1))
+    filtered = baselines.savitzky_golay(flat, window_length=window_length, polyorder=polyorder)
+    np.testing.assert_allclose(filtered, 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("window_length", "polyorder"), [(401, 6), (31, 13), (1501, 5), (201, 150)]
+)
+def test_a_polynomial_that_numbers_of_64_bits_do_not_find_is_refused(window_length, polyorder):
+    with pytest.raises(ValueError, match=r"^\(window_length / 2\)\^polyorder must be below"):
+        baselines.savitzky_golay(
+            np.ones((1, 2000, 1)), window_length=window_length, polyorder=polyorder
+        )
+
+
 def test_wiener_is_scipys_per_waveform():
     expected = signal.wiener(NOISY[1, :, 0].astype(float), 5)
     np.testing.assert_allclose(baselines.wiener(NOISY)[1, :, 0], expected, atol=1e-6)

@@ -249,6 +249,15 @@ def test_with_two_knots_the_held_limit_is_still_a_limit():
         assert least - 1e-12 <= error < 1e-9
 
 
+@pytest.mark.parametrize("phase", [(0.0, 100.0), (1.0, 9.0), (-50.0, 7.0)])
+def test_phases_of_many_turns_are_averaged_over(phase):
+    signal = {"n_samples": 24, "cycles": (12, 12), "amplitude": (1.0, 1.0), "phase": phase}
+    n, phases = np.arange(24), np.linspace(*phase, 100_001)[:, None]
+    waves = np.sin(np.pi * n + phases)
+    expected = np.mean((waves - waves[:, n // 2 * 2]) ** 2)
+    np.testing.assert_allclose(limits.hold_error(**signal, hold_length=2), expected, rtol=1e-3)
+
+
 @pytest.mark.parametrize("size", [1e-12, 1e-8, 1e12])
 def test_a_limit_goes_with_the_square_of_the_amplitude(size):
     usual = {"n_samples": 24, "cycles": (1, 5), "phase": (0.0, 0.0), "hold_length": 4}

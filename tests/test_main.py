@@ -488,6 +488,21 @@ def test_two_files_laid_end_to_end_are_not_taken_for_the_first(suffix, capsys):
             assert file.frames == 40_000
 
 
+def test_a_cover_is_not_taken_for_another_recording():
+    cover = b"\xff\xfe\x00\x16Document Information"  # a comment in a JPEG
+    soundfile.write("plain.mp3", noise(40_000), 8_000)
+    soundfile.write("plain.flac", noise(40_000), 8_000)
+    size = bytes([0, 0, 0, 10 + len(cover)])
+    tag = b"ID3\x03\0\0" + size + b"PRIV" + bytes([0, 0, 0, len(cover), 0, 0]) + cover
+    Path("in.mp3").write_bytes(tag + Path("plain.mp3").read_bytes())
+    content = Path("plain.flac").read_bytes()  # a block for applications behind the first one
+    block = bytes([2, 0, 0, 4 + len(cover)]) + b"test" + cover
+    Path("in.flac").write_bytes(content[:42] + block + content[42:])
+    for suffix in ("mp3", "flac"):
+        assert run("model.keras", f"in.{suffix}", f"out {suffix}.wav") == 0
+        assert soundfile.info(f"out {suffix}.wav").frames == 40_000
+
+
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 @pytest.mark.parametrize(
     ("fault", "says"),

@@ -139,3 +139,12 @@ def test_long_frames_hold_the_fastest_sinusoids(n_samples):
     found = signals.sinusoid(cycles, [1.0, 1.0], [0.3, 0.3], n_samples).numpy()
     turns = cycles.astype(int)[:, None] * np.arange(n_samples) % n_samples / n_samples
     np.testing.assert_allclose(found, np.sin(2 * np.pi * turns + 0.3), atol=1e-5)
+
+
+@pytest.mark.parametrize(("cycles", "n_samples"), [(5.5, 256), (1000.3, 2048), (2000.3, 4096)])
+def test_cycles_that_are_not_whole_are_as_exact_as_whole_ones(cycles, n_samples):
+    turns = float(np.float32(cycles)) * np.arange(n_samples) / n_samples
+    wave = signals.sinusoid(cycles, 1.0, 0.0, n_samples)[0]
+    np.testing.assert_allclose(wave, np.sin(2 * np.pi * turns), atol=1e-6)
+    aliases = signals.sinusoid([1.0, 1.0 + 2**20, 1.0 - 2**20], 1.0, 0.0, 2**10)
+    np.testing.assert_array_equal(aliases, np.tile(aliases[:1], (3, 1)))
