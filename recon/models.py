@@ -366,8 +366,8 @@ def _mean(frames):
 
 def _pointwise(channels, outputs=1, *, activation="relu", **last):
     """A network of two hidden layers that maps the last axis to `outputs` numbers."""
-    hidden = [layers.Dense(channels, activation=activation) for _ in range(2)]
-    return keras.Sequential([*hidden, layers.Dense(outputs, **last)])
+    hidden = [layers.Dense(channels, activation=activation, **EXACT) for _ in range(2)]
+    return keras.Sequential([*hidden, layers.Dense(outputs, **EXACT, **last)])
 
 
 @checks.checked(frame_length=checks.EVEN)
@@ -392,9 +392,9 @@ def unrolled(*, frame_length=256, channels=16, name="unrolled", **about):
     """
     signal = keras.Input((None, 1))
     frames = layers.Reshape((-1, frame_length))(signal)
-    estimate = SpectralMask(channels)(frames)
-    cleaned = ImpulseRemoval(channels)(frames, estimate)
-    estimate = SpectralMask(channels)(cleaned)
+    estimate = SpectralMask(channels, **EXACT)(frames)
+    cleaned = ImpulseRemoval(channels, **EXACT)(frames, estimate)
+    estimate = SpectralMask(channels, **EXACT)(cleaned)
     return Network(signal, layers.Reshape((-1, 1))(estimate), name, **about)
 
 
@@ -412,9 +412,10 @@ class LinearExperts(layers.Layer):
     def __init__(self, experts, outputs, hold_length, **kwargs):
         super().__init__(**kwargs)
         self.experts, self.outputs, self.hold_length = experts, outputs, hold_length
-        hidden = layers.Dense(64, activation="relu")
-        self.gate = keras.Sequential([hidden, layers.Dense(experts, activation="softmax")])
-        self.maps = layers.Dense(experts * outputs)
+        hidden = layers.Dense(64, activation="relu", **EXACT)
+        last = layers.Dense(experts, activation="softmax", **EXACT)
+        self.gate = keras.Sequential([hidden, last])
+        self.maps = layers.Dense(experts * outputs, **EXACT)
 
     def build(self, input_shape):
         """What it holds is built as a frame of silence passes."""
@@ -466,7 +467,7 @@ def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, name="mi
     checks.require(frame_length % hold_length == 0, rule, frame_length)
     signal = keras.Input((None, 1))
     x = layers.Reshape((-1, frame_length))(signal)
-    x = LinearExperts(experts, rank or frame_length, hold_length)(x)
+    x = LinearExperts(experts, rank or frame_length, hold_length, **EXACT)(x)
     if rank:
         x = layers.Dense(frame_length, use_bias=False)(x)
     return Network(signal, layers.Reshape((-1, 1))(x), name, **about)

@@ -485,3 +485,18 @@ def test_networks_that_ship_answer_alike_whatever_keras_is_set_to(name):
         finally:
             put(usual)
         np.testing.assert_array_equal(after, before, err_msg=other)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", ["unrolled", "mixture"])
+def test_a_network_is_built_under_16_bits_and_answers_nearly_as_under_32(name, policy):
+    signal = waves(4, 1_000)
+    network = built(name)
+    keras.config.set_dtype_policy(policy)
+    try:
+        other = BUILDERS[name]()
+        other.set_weights(network.get_weights())
+        answer = np.asarray(other(signal), np.float32)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_allclose(answer, network(signal), atol=0.02)
