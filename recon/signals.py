@@ -130,7 +130,6 @@ def _sinusoid(cycles, amplitude, phase, n_samples, exact):
     )
     counts = {x.shape[0] for x in (cycles, amplitude, phase)} - {1, None}
     checks.require(len(counts) < 2, "cycles, amplitude, phase must be as many", counts)
-    cycles = tf.math.floormod(cycles, n_samples)  # the same samples
     turns = tf.cast(cycles, exact) * tf.range(n_samples, dtype=exact)  # times n_samples
     turns -= n_samples * tf.floor(turns / n_samples)  # exact, and much faster than floormod
     turns = tf.cast(turns / n_samples, tf.float32) + (phase / (2 * pi) - 0.25)
@@ -162,7 +161,7 @@ def draw_sinusoids(count, n_samples, seed, *, cycles, amplitude, phase):
         uniform(amplitude, count, seeds[1]),
         uniform(phase, count, seeds[2]),
         n_samples,
-        tf.float32 if n_samples <= 4096 else tf.float64,  # whole numbers up to n_samples^2
+        tf.float32 if n_samples <= 4096 else tf.float64,  # whole numbers up to n_samples^2 / 2
     )
 
 
