@@ -169,8 +169,9 @@ def samples(name, signal, dtype=np.float64, *, empty=True, shape=None, finite=Tr
 
 def outside(array):
     """The place [axes] of the first number that is not finite or beyond 1e30; None if none is."""
-    inside = np.abs(array) <= HIGHEST
-    return None if inside.all() else np.argwhere(~inside)[0].tolist()
+    if -HIGHEST <= array.min(initial=0) and array.max(initial=0) <= HIGHEST:  # not so of NaN
+        return None
+    return np.argwhere(~(np.abs(array) <= HIGHEST))[0].tolist()
 
 
 def iterable(values):
