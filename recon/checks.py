@@ -169,7 +169,7 @@ def samples(name, signal, dtype=np.float64, *, empty=True, shape=None, finite=Tr
 
 def outside(array):
     """The place [axes] of the first number that is not finite or beyond 1e30; None if none is."""
-    if -HIGHEST <= array.min(initial=0) and array.max(initial=0) <= HIGHEST:  # not so of NaN
+    if array.min(initial=0) >= -HIGHEST and array.max(initial=0) <= HIGHEST:  # not so of NaN
         return None
     return np.argwhere(~(np.abs(array) <= HIGHEST))[0].tolist()
 
