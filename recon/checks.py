@@ -1,7 +1,7 @@
 """Bad input, said in one line: the argument, the rule, the value that came.
 
 An argument of one name obeys one rule wherever it is taken: `RULES`. A module that ends in
-`checks.guard(__name__)` has its public functions put what comes to these rules.
+`checks.guard(__name__)` has its public functions and classes put what comes to these rules.
 """
 
 import inspect
@@ -300,8 +300,8 @@ def checked(**others):
 
 
 def guard(module, **others):
-    """Have every public function of a module `checked`, and what makes an object of every public
-    class, if they are not yet; `others` as there, for all of them."""
+    """Have every public function of a module `checked`, and the `__init__` of every public class,
+    if they are not yet; `others`, as in `checked`, are the module's own rules."""
     module = sys.modules[module]
     for name, value in list(vars(module).items()):
         own = getattr(value, "__module__", "") == module.__name__ and value.__name__ == name

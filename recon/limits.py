@@ -187,8 +187,9 @@ def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
     errors = 0
     for length, (known, weight) in product(lengths, phases):
         prior = held_prior(n_samples, cycles, amplitude, length, known)
-        errors += weight * _spread_of_groups(*prior, length) / (mean_square(amplitude) or 1)
-    return mean_square(amplitude) * np.round(errors / len(lengths), 15)
+        errors += weight * _spread_of_groups(*prior, length)
+    power = mean_square(amplitude) or 1.0
+    return power * np.round(errors / (power * len(lengths)), 15)  # 0 on paper is 0
 
 
 def _spread_of_groups(waves, mean, variance, hold_length):

@@ -20,7 +20,7 @@ from keras import layers, ops
 from recon import checks, settings
 
 ABOUT = ("sample_rate", "purpose", "hold_length")  # what a network knows of itself
-RECTIFIED = {"padding": "same", "activation": "relu"}  # most convolutions
+RECTIFIED = {"padding": "same", "activation": "relu"}  # what most convolutions share
 KERAS = partial(
     checks.that,
     rule="a functional Keras model",
