@@ -3,7 +3,7 @@
 Denoisers take a noisy signal [batch, n_samples, 1] and return an estimate of that shape;
 interpolators take a signal held for `hold_length` samples and return one too. Time runs along
 axis 1. `denoisers` and `interpolators` name them all for a results table. Two estimators are given
-the distributions that the data are drawn from, and come to the limit. Section 4 of the notebooks
+the distributions that the data are drawn from, and come to the bound. Section 4 of the notebooks
 shows them.
 """
 
@@ -13,11 +13,9 @@ import numpy as np
 from scipy import interpolate, ndimage, signal
 from scipy.special import softmax
 
-from recon import checks, limits, metrics
+from recon import limits, metrics
 
 MARGIN = 16  # knots added at either end, so that no interpolator has to extrapolate
-TAPS = partial(checks.EVEN, high=2 * MARGIN)
-DEGREE = partial(checks.WHOLE, high=MARGIN, step=2)
 STEPS = 6  # of expectation-maximisation: at the defaults the error has settled to five digits
 TOLERANCE = 1e-5  # how far float32 may move a sample, times the largest amplitude, with room
 
@@ -27,7 +25,6 @@ def untouched(corrupted):
     return corrupted
 
 
-@checks.checked(kernel_size=partial(checks.LENGTH, step=2))
 def median(noisy, *, kernel_size=3):
     """Median of `kernel_size` samples (odd); 1 changes nothing. Ends are mirrored."""
     return ndimage.median_filter(noisy, size=(1, kernel_size, 1), mode="reflect")
@@ -38,21 +35,13 @@ def moving_average(noisy, *, kernel_size=3):
     return ndimage.uniform_filter1d(noisy, kernel_size, axis=1, mode="reflect")
 
 
-@checks.checked(window_length=checks.WHOLE, polyorder=partial(checks.WHOLE, low=0))
 def savitzky_golay(noisy, *, window_length=7, polyorder=3):
     """Least-squares polynomial of `polyorder` over `window_length` samples, read at its centre.
 
     Source: Savitzky and Golay, "Smoothing and Differentiation of Data by Simplified Least Squares
     Procedures", 1964.
     """
-    fits = polyorder < window_length <= noisy.shape[1]
-    rule = f"window_length must be above polyorder and at most {noisy.shape[1]}"
-    checks.require(fits, rule, f"{window_length} and {polyorder}")
-    power = (window_length / 2.0) ** min(polyorder, 99)  # SciPy solves equations of such numbers
-    checks.require(power < 1e11, "(window_length / 2)^polyorder must be below 1e11", f"{power:.0e}")
-    exact = noisy.astype(np.float64)
-    filtered = signal.savgol_filter(exact, window_length, polyorder, axis=1, mode="interp")
-    return filtered.astype(noisy.dtype)
+    return signal.savgol_filter(noisy, window_length, polyorder, axis=1, mode="interp")
 
 
 def wiener(noisy, *, kernel_size=5):
@@ -78,7 +67,6 @@ def largest_bin(noisy):
 
 def given_bins(noisy, clean):
     """Least squares by an oracle: of the frame's FFT keep the bins that the clean signal is in."""
-    checks.alike(noisy=noisy, clean=clean)
     magnitude = np.abs(np.fft.rfft(clean, axis=1))
     kept = magnitude > 1e-3 * magnitude.max(axis=1, keepdims=True)
     return np.fft.irfft(kept * np.fft.rfft(noisy, axis=1), noisy.shape[1], axis=1)
@@ -102,9 +90,6 @@ def expectation_maximisation(
     Returns:
         Array like `corrupted`.
 
-    Raises:
-        ValueError: if a range leaves its limits, or the frames are not n_samples long.
-
     Source: Dempster, Laird and Rubin, "Maximum Likelihood from Incomplete Data via the EM
     Algorithm", 1977.
 
@@ -115,8 +100,7 @@ def expectation_maximisation(
     >>> bool(np.abs(expectation_maximisation(hit, **SIGNAL, **DAMAGE) - wave).max() < 1e-3)
     True
     """
-    noisy = _frames("corrupted", corrupted, n_samples)
-    first, last = limits.check_cycles(cycles, n_samples)
+    noisy, (first, last) = np.asarray(corrupted, np.float64)[..., 0], cycles
     circle = phase[0] < phase[1]
     powers = np.maximum(stddev, 1e-6 * (amplitude[1] or 1)) ** 2  # never quite 0: it divides
     power = np.full((len(noisy), 1), powers[1])
@@ -143,11 +127,6 @@ def expectation_maximisation(
     return estimate[..., None].astype(corrupted.dtype)
 
 
-def _frames(name, frames, n_samples):
-    """Frames [batch, n_samples, 1] as float64 [batch, n_samples]."""
-    return checks.samples(name, frames, shape=("batch", n_samples, 1))[..., 0]
-
-
 WINDOWS = (3, 5, 7, 9, 13, 17)
 
 
@@ -161,7 +140,6 @@ def denoisers(corrupted, clean):
         dict in which every callable maps [batch, n_samples, 1] to the same shape; the names say
         which window was chosen.
     """
-    checks.alike(corrupted=corrupted, clean=clean)
     fitting = [size for size in WINDOWS if size <= corrupted.shape[1]]
     families = {
         "median of {}": [partial(median, kernel_size=k) for k in fitting],
@@ -208,10 +186,9 @@ def polyphase(held, *, hold_length, kernel, taps):
     """
     fraction = np.arange(hold_length)[:, None] / hold_length
     weights = kernel(fraction - np.arange(1 - taps // 2, taps // 2 + 1))
-    weights = checks.samples("kernel(...)", weights, shape=(hold_length, taps))
     windows = _windows(held, hold_length, taps)
     filled = (windows @ weights.T).reshape(len(held), -1, 1)  # [batch, knots * hold_length, 1]
-    return checks.samples("held * kernel(...)", filled[:, : held.shape[1]], np.float32)
+    return filled[:, : held.shape[1]].astype(np.float32)
 
 
 def _windows(held, hold_length, taps):
@@ -238,22 +215,17 @@ def best_linear(recordings, hold_length, *, taps=32):
     Source: Wiener, "Extrapolation, Interpolation, and Smoothing of Stationary Time Series", 1949.
     """
     squares, products = np.zeros((taps, taps)), np.zeros((taps, hold_length))
-    for clean in recordings if np.iterable(recordings) else [recordings]:
-        whole = checks.samples("recordings", clean, empty=False, shape=("n_samples",))
-        rule = f"recordings must be {hold_length} samples long or longer"
-        checks.require(len(whole) >= hold_length, rule, len(whole))
-        whole = whole[: len(clean) // hold_length * hold_length]
+    for clean in recordings:
+        whole = np.asarray(clean, np.float64)[: len(clean) // hold_length * hold_length]
         windows = _windows(whole[None, :, None], hold_length, taps)[0]
         weight = 1 / max(np.sum(whole**2), 1e-12)
         squares += weight * windows.T @ windows
         products += weight * windows.T @ whole.reshape(-1, hold_length)
-    checks.require(squares.any(), "recordings must hold sound", "silence or none")
     ridge = 1e-9 * np.trace(squares) * np.eye(taps)
     weights = np.linalg.solve(squares + ridge, products).T  # [hold_length, taps]
     return partial(polyphase, hold_length=hold_length, kernel=lambda _: weights, taps=taps)
 
 
-@checks.checked(hold_length=checks.HOLD_LENGTHS)
 def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     """Time quantization given the distributions: no estimator has a lower mean squared error.
 
@@ -264,37 +236,20 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     Args:
         held: float array [batch, n_samples, 1], constant over each hold.
         n_samples, cycles, amplitude, phase, hold_length: as in `limits.hold_bound`. Of the phase it
-            uses whether it is known, no other range; of a range of hold lengths, the longest that
-            explains the waveform.
+            uses whether it is known, no other range.
 
     Returns:
         Array like `held`.
 
-    Raises:
-        ValueError: if a range leaves its limits, or the frames are not n_samples long.
-
     >>> SIGNAL = {"n_samples": 100, "cycles": (1, 9), "amplitude": (0, 1), "phase": (0, 0)}
-    >>> wave = 0.5 * np.sin(2 * np.pi * 7 * np.arange(100) / 100)  # above the Nyquist limit of 5
+    >>> wave = 0.5 * np.sin(2 * np.pi * 7 * np.arange(100) / 100)  # over the Nyquist frequency, 5
     >>> held = np.repeat(wave[::10], 10)[None, :, None]
     >>> np.allclose(posterior_mean(held, **SIGNAL, hold_length=10)[0, :, 0], wave)
     True
     """
-    frames = _frames("held", held, n_samples)
+    knots = np.ascontiguousarray(held[:, ::hold_length, 0], np.float64)
     known = phase[0] if phase[0] == phase[1] else None
-    estimate, n = np.empty_like(frames), np.arange(n_samples)
-    left = np.ones(len(frames), bool)
-    lengths = limits.hold_lengths(hold_length)
-    for length in reversed(lengths):
-        held_for = np.all(frames == frames[:, n // length * length], axis=1)
-        fits = left & (held_for | (length == lengths[0]))
-        prior = limits.held_prior(n_samples, cycles, amplitude, length, known)
-        estimate[fits] = _explained(frames[fits, ::length], *prior[:2], amplitude, length)
-        left &= ~fits
-    return estimate[..., None].astype(held.dtype)
-
-
-def _explained(knots, waves, mean, amplitude, hold_length):
-    """The mean of the waves that explain knots [batch, knots] best, [batch, n_samples]."""
+    waves, mean, _ = limits.held_prior(n_samples, cycles, amplitude, hold_length, known)
     bases = waves[:, :, ::hold_length]  # [counts, sine and cosine, knots]
     weights = np.einsum("bk,ckq->bcq", knots, np.linalg.pinv(bases))
     misfit = np.abs(knots[:, None] - np.einsum("bcq,cqk->bck", weights, bases)).max(axis=2)
@@ -308,7 +263,8 @@ def _explained(knots, waves, mean, amplitude, hold_length):
     misfit += np.maximum(length - high - tolerance, 0)
     explained = misfit <= misfit.min(axis=1, keepdims=True) + tolerance
     shares = explained / explained.sum(axis=1, keepdims=True)
-    return np.einsum("bc,bcq,cqn->bn", shares, weights, waves, optimize=True)
+    estimate = np.einsum("bc,bcq,cqn->bn", shares, weights, waves, optimize=True)
+    return estimate[..., None].astype(held.dtype)
 
 
 def _lagrange_weights(distances):
@@ -346,7 +302,7 @@ def windowed_sinc(held, *, hold_length):
 
 
 def fft(held, *, hold_length, periodic=False):
-    """Zero-padded spectrum of the knots: exact for a periodic signal below their Nyquist limit.
+    """Zero-padded spectrum of the knots: exact for a periodic signal below their Nyquist frequency.
 
     Args:
         held: float array [batch, n_samples, 1], constant over each hold.
@@ -373,6 +329,3 @@ def interpolators(hold_length):
     }
     held_for = {name: partial(method, hold_length=hold_length) for name, method in methods.items()}
     return {"step-hold": untouched} | held_for
-
-
-checks.guard(__name__, degree=DEGREE, recordings=None, taps=TAPS)

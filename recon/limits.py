@@ -1,21 +1,16 @@
-"""The physical limits: the least error that any estimator can reach, averaged over what is drawn.
+"""The bounds: the least error that any estimator can reach, averaged over what is drawn.
 
 Every function takes the description of an experiment that its pipeline takes, `**SIGNAL, **DAMAGE`,
-with the ranges of `datasets.noise_reduction` and `datasets.inverse_quantization`. Beside each limit
+with the ranges of `datasets.noise_reduction` and `datasets.inverse_quantization`. Beside each bound
 stands an estimator in `baselines` that reaches it, or nearly so, which pins it from both sides.
 Derivations: docs/limits.md; shown in section 4 of both notebooks.
 """
-
-from functools import partial
-from itertools import product
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 from scipy.special import i0e, i1e
 
 from recon import checks
-
-NUMBERS = partial(checks.one_or, checks.samples)
 
 
 def mean_square(bounds):
@@ -24,15 +19,14 @@ def mean_square(bounds):
     >>> mean_square((0.0, 3.0))
     3.0
     """
-    first, last = checks.pair("bounds", bounds)
+    first, last = bounds
     return (first**2 + first * last + last**2) / 3
 
 
 def is_circle(phase):
-    """Whether a range of phases is a full circle, or several: then nothing is known of it. 6.28 is
-    near enough."""
-    turns = (phase[1] - phase[0]) / (2 * np.pi)
-    return round(turns) > 0 and abs(turns - round(turns)) < 1e-3
+    """Whether a range of phases is a full circle: then nothing is known of it. 6.28 is near
+    enough."""
+    return abs(phase[1] - phase[0] - 2 * np.pi) < 1e-3 * 2 * np.pi
 
 
 def noise_error(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude):
@@ -43,6 +37,8 @@ def noise_error(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
     >>> round(noise_error(**SIGNAL, **DAMAGE), 6)
     0.0125
     """
+    checks.check_signal(n_samples, cycles, amplitude, phase)
+    checks.check_noise(stddev, impulse_rate, impulse_amplitude)
     return mean_square(stddev) + sum(impulse_rate) / 2 * impulse_amplitude**2
 
 
@@ -56,8 +52,8 @@ def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
         s^2 - pi * integral of rho m(rho) (A(rho) - rho)^2 d rho
 
     with rho the length observed, m its density in the plane and A(rho) the posterior mean's length.
-    Least squares reaches s^2; the integral is what the prior on the amplitude is worth. Unless the
-    phase is uniform on the full circle, the oracle tells it too, and one amplitude remains.
+    Unless the phase is uniform on the full circle, the oracle tells it too, and one amplitude
+    remains (docs/limits.md).
 
     Args:
         n_samples: frame length, samples.
@@ -71,14 +67,17 @@ def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
         float, mean squared error.
 
     Raises:
-        ValueError: if a range is not ordered or leaves its limits.
+        ValueError: if a number leaves its limits.
 
     >>> SIGNAL = {"n_samples": 200, "cycles": (1, 9), "amplitude": (0, 9), "phase": (0, 2 * np.pi)}
     >>> DAMAGE = {"stddev": (0.1, 0.1), "impulse_rate": (0, 0.1), "impulse_amplitude": 1}
     >>> round(noise_bound(**SIGNAL, **DAMAGE), 6)
     0.0001
     """
-    check_cycles(cycles, n_samples)
+    checks.check_signal(n_samples, cycles, amplitude, phase)
+    checks.check_noise(stddev, impulse_rate, impulse_amplitude)
+    if not 0 < cycles[0] <= cycles[1] < n_samples / 2:  # sine and cosine: two amplitudes
+        raise ValueError(f"cycles must lie between 0 and {n_samples / 2:g}, got {cycles}")
     if max(stddev) == 0:
         return 0.0
     (low, high), circle = amplitude, is_circle(phase)
@@ -96,12 +95,6 @@ def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
     least_squares = s[:, 0, 0] ** 2 * (1 if circle else 0.5)
     error = float((least_squares - worth.sum(axis=(1, 2))) @ weights / 2)
     return min(max(0.0, error), mean_square(amplitude) / 2)  # the error of answering with silence
-
-
-def check_cycles(cycles, n_samples):
-    """(fewest, most) cycles per frame, where sine and cosine are two amplitudes to estimate."""
-    checks.number("n_samples", n_samples, low=3)
-    return checks.pair("cycles", cycles, low=1, high=(n_samples - 1) // 2, whole=True)
 
 
 def amplitude_posterior(rho, s, amplitude, circle):
@@ -146,13 +139,14 @@ def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
     >>> hold_error(**signal, hold_length=2).round(6).tolist()  # 0 1 0 -1 becomes 0
     [0.5]
     """
-    counts, n = _counts(cycles, n_samples)[:, None], np.arange(n_samples)
-    errors = np.zeros(len(counts))
-    lengths = hold_lengths(hold_length)
-    for length, (value, weight) in product(lengths, _phases(phase)):
+    checks.check_signal(n_samples, cycles, amplitude, phase)
+    checks.check_hold(hold_length)
+    counts, n = np.arange(cycles[0], cycles[1] + 1)[:, None], np.arange(n_samples)
+    errors = 0
+    for value, weight in _phases(phase):
         waves = np.sin(2 * np.pi * counts * n / n_samples + value)
-        errors += weight * np.mean((waves - waves[:, n // length * length]) ** 2, axis=1)
-    return mean_square(amplitude) * errors / len(lengths)
+        errors += weight * np.mean((waves - waves[:, n // hold_length * hold_length]) ** 2, axis=1)
+    return mean_square(amplitude) * errors
 
 
 def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
@@ -168,28 +162,28 @@ def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
         n_samples: frame length, samples.
         cycles: range of whole cycles per frame, within [0, n_samples / 2], equally likely.
         amplitude: range of linear amplitudes, uniform.
-        phase: range of phases, radians, uniform.
-        hold_length: samples per knot, or a range of them, equally likely.
+        phase: range of phases, radians, uniform, one turn at most.
+        hold_length: samples per knot.
 
     Returns:
         float array [cycle counts], mean squared error for each of cycles[0] to cycles[1]; the
-        limit over the whole set is its mean.
+        bound over the whole set is its mean.
 
     Raises:
-        ValueError: if a range is not ordered or leaves its limits.
+        ValueError: if a number leaves its limits.
 
     >>> signal = {"n_samples": 8, "cycles": (1, 2), "amplitude": (1, 1), "phase": (0, 0)}
     >>> hold_bound(**signal, hold_length=2).tolist()
     [0.0, 0.0]
     """
-    lengths = hold_lengths(hold_length)
-    phases = [(None, 1.0)] if is_circle(phase) else _phases(phase)
+    checks.check_signal(n_samples, cycles, amplitude, phase)
+    checks.check_hold(hold_length)
     errors = 0
-    for length, (known, weight) in product(lengths, phases):
-        prior = held_prior(n_samples, cycles, amplitude, length, known)
-        errors += weight * _spread_of_groups(*prior, length)
+    for known, weight in [(None, 1.0)] if is_circle(phase) else _phases(phase):
+        prior = held_prior(n_samples, cycles, amplitude, hold_length, known)
+        errors += weight * _spread_of_groups(*prior, hold_length)
     power = mean_square(amplitude) or 1.0
-    return power * np.round(errors / (power * len(lengths)), 15)  # 0 on paper is 0
+    return power * np.round(errors / power, 15)  # 0 on paper is 0
 
 
 def _spread_of_groups(waves, mean, variance, hold_length):
@@ -207,17 +201,11 @@ def _spread_of_groups(waves, mean, variance, hold_length):
     return errors
 
 
-def hold_lengths(hold_length):
-    """The hold lengths that may be drawn, a list: of a range all, else the one."""
-    first, last = hold_length if np.iterable(hold_length) else (hold_length, hold_length)
-    return list(range(first, last + 1))
-
-
-@checks.checked(known=checks.number)
 def held_prior(n_samples, cycles, amplitude, hold_length, known=None):
     """What is drawn, as weights with a mean and a variance on waves that never change.
 
     Args:
+        n_samples, cycles, amplitude, hold_length: as in `hold_bound`.
         known: the phase, radians; None for one that is uniform on the circle.
 
     Returns:
@@ -227,7 +215,7 @@ def held_prior(n_samples, cycles, amplitude, hold_length, known=None):
     """
     low, high = amplitude
     mean, variance = (low + high) / 2, (high - low) ** 2 / 12
-    counts = _counts(cycles, n_samples)[:, None, None]
+    counts = np.arange(cycles[0], cycles[1] + 1)[:, None, None]
     angle = 2 * np.pi * (counts * np.arange(n_samples) % n_samples) / n_samples
     if known is not None:
         return np.round(np.sin(angle + known), 9), mean, variance
@@ -236,23 +224,8 @@ def held_prior(n_samples, cycles, amplitude, hold_length, known=None):
     return np.round(waves, 9), 0.0, (mean**2 + variance) / 2
 
 
-def _counts(cycles, n_samples):
-    first, last = checks.pair("cycles", cycles, low=0, high=n_samples // 2, whole=True)
-    return np.arange(first, last + 1)
-
-
 def _phases(phase):
-    """[(phase, weight)] for a mean over a range of phases: Gauss-Legendre rules of one turn, for
-    all whole ones, and of the rest; or the one phase."""
-    first, last = phase
-    turns = (last - first) // (2 * np.pi) * 2 * np.pi
-    share = turns / (last - first) if turns else 0.0
-    places = []
-    for start, stop, part in (first, first + 2 * np.pi, share), (first + turns, last, 1 - share):
-        nodes, weights = leggauss(32 if stop > start else 1)
-        nodes = (start + stop) / 2 + (stop - start) / 2 * nodes
-        places += zip(nodes, part * weights / 2, strict=True)
-    return [(place, weight) for place, weight in places if weight]
-
-
-checks.guard(__name__, circle=checks.FLAG, hold_length=checks.HOLD_LENGTHS, rho=NUMBERS, s=NUMBERS)
+    """[(phase, weight)] for a mean over a range of phases, by a Gauss-Legendre rule."""
+    nodes, weights = leggauss(32 if phase[1] > phase[0] else 1)
+    nodes = (phase[0] + phase[1]) / 2 + (phase[1] - phase[0]) / 2 * nodes
+    return zip(nodes, weights / 2, strict=True)

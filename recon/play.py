@@ -4,11 +4,7 @@ What `sliders` moves is a function of numbers and texts that draws, restores and
 that it needs from its arguments, so that no cell of a notebook can break it.
 """
 
-import inspect
-from contextlib import suppress
-from functools import cache, partial
-from itertools import islice
-from pathlib import Path
+from functools import cache, wraps
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -17,24 +13,12 @@ from IPython import get_ipython
 from IPython.display import Audio, display
 
 import recon
-from recon import (
-    audio,
-    baselines,
-    checks,
-    corruptors,
-    datasets,
-    limits,
-    metrics,
-    plotting,
-    settings,
-    signals,
-)
-from recon.quiet import silence
+from recon import audio, baselines, corruptors, datasets, limits, metrics, plotting, settings
+from recon.signals import sinusoid
 
 # The experiments, as the networks that ship know them.
 NOISE = datasets.noise_reduction.__kwdefaults__
 HOLD = datasets.inverse_quantization.__kwdefaults__
-MOST = 100  # recordings to choose from
 SAMPLE_RATE = 8000  # of an experiment, to listen to for a second
 _load = cache(recon.load)
 
@@ -63,13 +47,13 @@ def sliders(function, **controls):
 
     Args:
         function: of numbers or texts, all with defaults.
-        controls: for each that can be moved (lowest, highest, step), or a list to choose from; a
-            path in it goes by its last name.
+        controls: for each that can be moved (lowest, highest, step), or a list to choose from.
     """
 
+    @wraps(function)
     def shown(**values):
         plt.close(plt.figure())  # Jupyter's backend turns itself on here, or it would be undone
-        with silence(), plt.rc_context():  # no setup cell has been run yet
+        with plt.rc_context():  # no setup cell has been run yet
             plotting.style()
             function(**values)
 
@@ -78,32 +62,17 @@ def sliders(function, **controls):
     if not request.get("content", {}).get("allow_stdin"):  # nobody to ask
         shown()
         return
-    parameters = inspect.signature(function).parameters
-    widgets = {
-        name: _control(name, parameters[name].default, values) for name, values in controls.items()
-    }
-    output = ipywidgets.interactive_output(shown, widgets)
-    output.layout.width = "100%"  # a row of its own, below as few rows of sliders as the window has
-    display(ipywidgets.Box([*widgets.values(), output], layout={"flex_flow": "row wrap"}))
-
-
-def _control(name, default, values):
-    if isinstance(values, list):
-        default = default if default in values else values[0]
-        values = [(Path(str(value)).name, value) for value in values]
-    widget = ipywidgets.interactive.widget_from_abbrev(values, default)
-    widget.description, widget.layout.width = name.replace("_", " "), "400px"
-    widget.style.description_width = "140px"
-    if isinstance(values, tuple):
-        widget.continuous_update = False
-        if isinstance(widget, ipywidgets.FloatSlider):  # as many digits as the step has
-            widget.readout_format = f".{len(str(values[2]).partition('.')[2])}f"
-    return widget
+    panel = ipywidgets.interactive(shown, **controls)
+    for widget in panel.children[:-1]:
+        widget.continuous_update, widget.layout.width = False, "400px"
+        widget.style.description_width = "140px"
+    panel.children[-1].layout.width = "100%"  # a row of its own, below the sliders
+    display(ipywidgets.Box(panel.children, layout={"flex_flow": "row wrap"}))
 
 
 def noise(
     cycles=5.0, amplitude=0.8, phase=0.0, stddev=0.08, impulse_rate=0.02, impulse_amplitude=0.5
-):  # fmt: skip
+):
     """A sinusoid in hiss and impulses, and what the network for it makes of that.
 
     Frames follow each other without a break, each with noise of its own; the first is drawn.
@@ -117,20 +86,18 @@ def noise(
         impulse_amplitude: what an impulse adds, with either sign.
 
     Returns:
-        {"snr_db", "restored_snr_db", "gain_db", "to_limit_db"} over all frames.
+        {"corrupted", "network": SNR over all frames, "gain", "to_limit"}, dB.
     """
     clean = _frames(cycles, amplitude, phase, NOISE["n_samples"])
-    corrupted = _noise(stddev, impulse_rate, impulse_amplitude)(clean, (0, 0)).numpy()
-    restored = np.asarray(_load("noise_reduction")(corrupted[..., None]))[..., 0]
+    corrupted = _noise(stddev, impulse_rate, impulse_amplitude)(clean, (0, 0))
+    restored = _load("noise_reduction")(corrupted[..., None])[..., 0]
     bound = limits.noise_bound(**NOISE | {"stddev": (stddev, stddev)})
-    found = _scores(clean.numpy(), corrupted, restored)
+    gain = metrics.gain_db(clean, corrupted, restored)
     with np.errstate(divide="ignore"):  # without noise the bound is 0
-        found["to_limit_db"] = float(10 * np.log10(metrics.mse(clean, restored).mean() / bound))
-    before = f"corrupted: {found['snr_db']:z.1f} dB SNR"
-    after = f"restored: gain {found['gain_db']:z.1f} dB"
-    after += f", {found['to_limit_db']:z.1f} dB from the limit"
-    _show(clean, {"corrupted": (before, corrupted), "network": (after, restored)})
-    return found
+        to_limit = float(10 * np.log10(metrics.mse(clean, restored).mean() / bound))
+    note = f"gain {gain:z.1f} dB, {to_limit:z.1f} dB from the limit"
+    snr = _show(clean, {"corrupted": corrupted, "network": restored}, note)
+    return snr | {"gain": gain, "to_limit": to_limit}
 
 
 def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10):
@@ -141,74 +108,38 @@ def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10):
         hold_length: samples per knot.
 
     Returns:
-        {"snr_db", "spline_snr_db", "restored_snr_db", "gain_db"} over all frames.
+        {"held", "cubic spline", "network"}: SNR over all frames, dB.
     """
     clean = _frames(cycles, amplitude, phase, HOLD["n_samples"])
-    held = corruptors.sample_and_hold(clean, hold_length).numpy()
-    restored = np.asarray(_load("inverse_quantization")(held[..., None]))[..., 0]
-    spline = baselines.spline(held[..., None], hold_length=hold_length)[..., 0]
-    found = _scores(clean.numpy(), held, restored)
-    found["spline_snr_db"] = _scores(clean.numpy(), held, spline)["restored_snr_db"]
+    held = corruptors.sample_and_hold(clean, hold_length)
+    restored = _load("inverse_quantization")(held[..., None])[..., 0]
+    spline = baselines.spline(held.numpy()[..., None], hold_length=hold_length)[..., 0]
     first, last = HOLD["cycles"]
-    limit = "it was not trained on this"
     trained = phase == 0 and hold_length == HOLD["hold_length"] and first <= cycles <= last
+    note = "it was not trained on this"
     if trained and cycles == round(cycles):
         bound = limits.hold_bound(**HOLD)[round(cycles) - first]
-        limit = "nobody can know the amplitude" if bound else "the knots tell it all"
-    panels = {
-        "held": (f"held: {found['snr_db']:z.1f} dB SNR", held),
-        "spline": (f"cubic spline: {found['spline_snr_db']:z.1f} dB SNR", spline),
-        "network": (f"network: {found['restored_snr_db']:z.1f} dB SNR; {limit}", restored),
-    }
-    _show(clean, panels, steps=["held"])
-    return found
+        note = "nobody can know the amplitude" if bound else "the knots tell it all"
+    return _show(clean, {"held": held, "cubic spline": spline, "network": restored}, note)
 
 
 def _noise(stddev, impulse_rate, impulse_amplitude):
     """Damage of one level and one rate."""
-    ranges = {"stddev": (stddev, stddev), "impulse_rate": (impulse_rate, impulse_rate)}
-    return corruptors.noise(**ranges, impulse_amplitude=impulse_amplitude)
+    constant = {"stddev": (stddev, stddev), "impulse_rate": (impulse_rate, impulse_rate)}
+    return corruptors.noise(**constant, impulse_amplitude=impulse_amplitude)
 
 
 def _frames(cycles, amplitude, phase, n_samples):
     """A second of frames that follow each other without a break, [frames, n_samples]."""
-    alike = np.ones(SAMPLE_RATE // n_samples)
-    turns = 2 * np.pi * cycles * np.arange(len(alike))
-    return signals.sinusoid(cycles * alike, amplitude * alike, phase + turns, n_samples)
-
-
-def _scores(clean, corrupted, restored):
-    """Of all frames together, laid end to end."""
-    clean, corrupted, restored = (np.ravel(signal) for signal in (clean, corrupted, restored))
-    return {
-        "snr_db": metrics.snr_db(clean, corrupted),
-        "restored_snr_db": metrics.snr_db(clean, restored),
-        "gain_db": metrics.gain_db(clean, corrupted, restored),
-    }
-
-
-def _show(clean, panels, steps=()):
-    """The first frame of each {label: (title, frames)}, and all to listen to."""
-    drawn = {
-        title: {"clean": clean[0], label: frames[0]} for label, (title, frames) in panels.items()
-    }
-    sounds = dict(panels.values()) | {"clean": clean}
-    _present(plotting.waveforms(drawn, steps=steps), sounds, SAMPLE_RATE)
+    turns = 2 * np.pi * cycles * np.arange(SAMPLE_RATE // n_samples)
+    return sinusoid(cycles, amplitude, phase + turns, n_samples)
 
 
 def recordings():
-    """Paths of recordings to play with: those that ship, or the first in the folder that is named,
-    without what is no recording."""
-    paths = sorted(settings.recordings().rglob("*"), reverse=True)  # voices first, as they ship
-    usable = list(islice(filter(_usable, paths), MOST))
-    checks.require(usable, "RECON_RECORDINGS must hold a recording", f"{len(paths)} other files")
-    return [str(path) for path in usable]
-
-
-def _usable(path):
-    with suppress(ValueError), audio.reading(path):
-        return True
-    return False
+    """[(name, path)] of recordings to play with: those that ship, or in the folder that is named,
+    voices first, as they ship."""
+    paths = sorted(settings.recordings().rglob("[!.]*.*"), reverse=True)
+    return [(path.name, str(path)) for path in paths]
 
 
 def noisy_recording(name=None, stddev=0.02, impulse_rate=0.002, impulse_amplitude=0.5):
@@ -219,7 +150,7 @@ def noisy_recording(name=None, stddev=0.02, impulse_rate=0.002, impulse_amplitud
         stddev, impulse_rate, impulse_amplitude: as in `noise`, for a peak of 1.
 
     Returns:
-        {"snr_db", "restored_snr_db", "gain_db"}.
+        {"corrupted", "network"}: SNR, dB.
     """
     return _recording(name, _noise(stddev, impulse_rate, impulse_amplitude), "denoise")
 
@@ -232,41 +163,34 @@ def held_recording(name=None, hold_length=4):
         hold_length: samples per knot, 2, 4 or 6.
 
     Returns:
-        {"snr_db", "restored_snr_db", "gain_db"}.
+        {"corrupted", "network"}: SNR, dB.
     """
     return _recording(name, corruptors.hold(hold_length), f"hold_{hold_length}")
 
 
 def _recording(name, damage, network):
-    with audio.reading(name or recordings()[0]) as file:
-        sample_rate = file.samplerate
+    with audio.reading(name or recordings()[0][1]) as file:
         clean = file.read(dtype="float32", always_2d=True).mean(axis=1)
+        rate = file.samplerate
     clean /= np.abs(clean).max() or 1.0
-    corrupted = np.asarray(damage(clean[None], (0, 0)))[0]
-    restored = recon.restore(corrupted, sample_rate, network=_load(network), resample=True)
-    found = _scores(clean, corrupted, restored)
-    sounds = {
-        f"corrupted: {found['snr_db']:z.1f} dB SNR": corrupted,
-        f"restored: {found['restored_snr_db']:z.1f} dB SNR": restored,
-        "clean": clean,
-    }
-    _present(plotting.spectrograms(sounds, sample_rate), sounds, sample_rate)
-    return found
+    corrupted = damage(clean[None], (0, 0))[0].numpy()
+    restored = recon.restore(corrupted, rate, network=_load(network), resample=True)
+    return _show(clean, {"corrupted": corrupted, "network": restored}, sample_rate=rate)
 
 
-def _present(figure, sounds, sample_rate):
-    """A figure, and a player for each sound under the first words of its title."""
+def _show(clean, sounds, note="", sample_rate=SAMPLE_RATE):
+    """Draw recordings, or the first of several frames, play them, and return their SNRs in dB."""
+    clean, sounds = np.asarray(clean), {label: np.asarray(x) for label, x in sounds.items()}
+    snr = {label: metrics.snr_db(clean.ravel(), x.ravel()) for label, x in sounds.items()}
+    titles = {label: f"{label}: {value:z.1f} dB SNR" for label, value in snr.items()}
+    titles["network"] += f"; {note}" if note else ""
+    if clean.ndim == 1:
+        panels = {titles[label]: x for label, x in sounds.items()} | {"clean": clean}
+        figure = plotting.spectrograms(panels, sample_rate)
+    else:
+        panels = {titles[label]: {"clean": clean[0], label: x[0]} for label, x in sounds.items()}
+        figure = plotting.waveforms(panels, steps=["held"])
     display(figure)
     plt.close(figure)
-    listen({title.partition(":")[0]: sound for title, sound in sounds.items()}, sample_rate)
-
-
-checks.guard(
-    __name__,
-    amplitude=partial(checks.number, low=0),
-    cycles=checks.number,
-    impulse_rate=partial(checks.number, low=0, high=1),
-    name=checks.PATH,
-    phase=checks.number,
-    stddev=partial(checks.number, low=0),
-)
+    listen(sounds | {"clean": clean}, sample_rate)
+    return snr

@@ -1,7 +1,6 @@
 """The figures: axes labelled with units, every signal and network in a look of its own.
 
-Every function returns its matplotlib Figure, or draws into the axes that it is given and returns
-theirs.
+Every function returns its matplotlib Figure.
 """
 
 from itertools import cycle
@@ -9,8 +8,6 @@ from itertools import cycle
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator
-
-from recon import checks
 
 # One meaning a colour; line styles tell them apart in grey.
 LOOKS = {
@@ -23,10 +20,10 @@ LOOKS = {
 }
 SAME = dict.fromkeys(("step-hold", "untouched input", "held"), "corrupted")
 SAME |= dict.fromkeys(("unrolled", "mixture", "network that ships", "trained further"), "network")
-OTHERS = [
-    ("#009e73", "-."), ("#8c6d00", (0, (8, 3))), ("#56b4e9", (0, (3, 1, 1, 1))), ("#5e3c99", ":"),
-    ("#777777", (0, (8, 2, 1, 2))), ("#b2182b", (0, (2, 4))), ("#1b7837", "--"), ("#000000", "-."),
-]  # fmt: skip
+COLORS = ["#009e73", "#8c6d00", "#56b4e9", "#5e3c99", "#777777", "#b2182b", "#1b7837", "#000000"]
+STYLES = ["-.", (0, (8, 3)), (0, (3, 1, 1, 1)), ":", (0, (8, 2, 1, 2)), (0, (2, 4)), "--", "-."]
+OTHERS = list(zip(COLORS, STYLES, strict=True))
+BESIDE = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}  # where a legend hides nothing
 
 
 def style():
@@ -46,24 +43,7 @@ def _looks(labels):
     return {label: {"color": c, "linestyle": s} for label, (c, s) in chosen.items()}
 
 
-def _axes(ax, rows=1, columns=1, *, size, **options):
-    """(figure, axes [rows * columns]): new ones, or those that are given."""
-    if ax is not None:
-        axes, rule = np.ravel(ax), f"ax must be {rows * columns} axes"
-        usable = len(axes) == rows * columns and all(isinstance(one, plt.Axes) for one in axes)
-        checks.require(usable, rule, repr(ax))
-        return axes[0].figure, axes
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
-    return figure, axes.ravel()
-
-
-def _legend(axes):
-    """The legend to the right of the axes, where it hides nothing; none if nothing is labelled."""
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-
-
-def waveforms(panels, *, x=None, xlabel="time, samples", steps=(), ax=None):
+def waveforms(panels, *, x=None, xlabel="time, samples", steps=(), figure=None):
     """Waveforms over time, one panel under another.
 
     Args:
@@ -71,56 +51,46 @@ def waveforms(panels, *, x=None, xlabel="time, samples", steps=(), ax=None):
         x: array [n_samples] for the horizontal axis; the sample numbers if None.
         xlabel: its name and unit.
         steps: labels to draw as steps, as a converter would hold them.
-        ax: axes to draw into, one per panel; new ones if None.
+        figure: to draw into, as a part of another one; a new one if None.
     """
-    size = (8.5, 0.5 + 1.7 * len(panels))
-    figure, rows = _axes(ax, len(panels), sharex=True, size=size)
+    figure = figure or plt.figure(figsize=(8.5, 0.5 + 1.7 * len(panels)))
+    rows = np.ravel(figure.subplots(len(panels), sharex=True))
     for axes, (title, series) in zip(rows, panels.items(), strict=True):
         for label, look in _looks(series).items():
-            values = checks.SIGNAL(f"panels[{title!r}][{label!r}]", series[label])
-            positions = np.arange(len(values)) if x is None else x
-            checks.alike(x=positions, panels=values)
-            how = {"drawstyle": "steps-post"} if label in steps else {}
-            axes.plot(positions, values, label=label, **how, **look)
+            positions = np.arange(len(series[label])) if x is None else x
+            drawstyle = "steps-post" if label in steps else "default"
+            axes.plot(positions, series[label], label=label, drawstyle=drawstyle, **look)
         axes.set(title=title, ylabel="amplitude")
-        _legend(axes)
+        axes.legend(**BESIDE)
     rows[-1].set_xlabel(xlabel)
     return figure
 
 
-def examples(batches, rows, *, steps=(), ax=None):
+def examples(batches, rows, *, steps=()):
     """Some waveforms of a batch, one panel each.
 
     Args:
         batches: {label: array [batch, n_samples, 1]}.
         rows: {title: index into the batch}.
-        steps, ax: as in `waveforms`.
+        steps: as in `waveforms`.
     """
-    fewest = min(map(len, batches.values()))
-    checks.require(max(rows.values()) < fewest, f"rows must be below {fewest}", rows)
     panels = {
         title: {label: batch[row, :, 0] for label, batch in batches.items()}
         for title, row in rows.items()
     }
-    return waveforms(panels, steps=steps, ax=ax)
+    return waveforms(panels, steps=steps)
 
 
-def training(records, levels, *, ax=None):
+def training(records, levels):
     """Validation error against seconds of training, with levels to compare as lines.
 
     Args:
         records: {network: what `training.fit` returned}.
-        levels: {label: mean squared error}, baselines and the limit.
-        ax: axes to draw into; new ones if None.
+        levels: {label: mean squared error}, baselines and the bound.
     """
-    figure, (axes,) = _axes(ax, size=(8.5, 3.6))
+    figure, axes = plt.subplots(figsize=(8.5, 3.6))
     for label, look in _looks(records).items():
-        record = records[label]
-        curves = {"second", "validation_mse"} <= set(record)
-        checks.require(curves, "records must be of training.fit", list(record))
-        seconds = checks.samples("second", record["second"], shape=("rounds",))
-        errors, like = record["validation_mse"], {"shape": seconds.shape, "finite": False}
-        errors = checks.samples("validation_mse", errors, **like)
+        seconds, errors = records[label]["second"], records[label]["validation_mse"]
         axes.loglog(seconds, errors, marker=".", label=label, **look)
     for (label, level), (_, line) in zip(levels.items(), cycle(OTHERS)):
         label = label if level else f"{label}: 0"  # which has no place on a logarithm
@@ -129,11 +99,11 @@ def training(records, levels, *, ax=None):
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     axes.set(xlabel="training time, s", ylabel="validation error, MSE")
-    _legend(axes)
+    axes.legend(**BESIDE)
     return figure
 
 
-def curves(x, series, *, xlabel, ylabel, marks=None, ax=None):
+def curves(x, series, *, xlabel, ylabel, marks=None):
     """One curve per method over a swept quantity.
 
     Args:
@@ -141,79 +111,61 @@ def curves(x, series, *, xlabel, ylabel, marks=None, ax=None):
         series: {label: array like x}.
         xlabel, ylabel: names and units.
         marks: {label: x} for vertical lines.
-        ax: axes to draw into; new ones if None.
     """
-    figure, (axes,) = _axes(ax, size=(8.5, 3.6))
+    figure, axes = plt.subplots(figsize=(8.5, 3.6))
     for label, look in _looks(series).items():
-        values = checks.samples(f"series[{label!r}]", series[label], shape=x.shape, finite=False)
-        axes.plot(x, values, marker="o", markersize=3, label=label, **look)
+        axes.plot(x, series[label], marker="o", markersize=3, label=label, **look)
     for label, place in (marks or {}).items():
         axes.axvline(place, color="#777777", linestyle=":", label=label)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    _legend(axes)
+    axes.legend(**BESIDE)
     return figure
 
 
-def spectrograms(signals, sample_rate, *, ax=None):
+def spectrograms(signals, sample_rate, *, figure=None):
     """Power over time and frequency, one panel per signal, all on one scale of 80 dB, 5 a shade.
 
     Args:
         signals: {title: array [n_samples]}.
         sample_rate: Hz.
-        ax: axes to draw into, one per signal; new ones if None.
+        figure: as in `waveforms`; then one panel under another.
     """
-    size = (3.2 * len(signals) + 0.8, 3.6)
-    figure, row = _axes(ax, 1, len(signals), sharex=True, sharey=True, size=size)
+    shape = (1, len(signals)) if figure is None else (len(signals), 1)
+    figure = figure or plt.figure(figsize=(3.2 * len(signals) + 0.8, 3.6))
+    row = np.ravel(figure.subplots(*shape, sharex=True, sharey=True))
     window = 2 ** max(3, round(np.log2(sample_rate / 30)))  # samples, some 30 ms
-    top = None
+    frames = {"NFFT": window, "noverlap": window * 3 // 4, "interpolation": "nearest"}
+    top, shades = None, plt.get_cmap("magma", 16)
     for axes, (title, values) in zip(row, signals.items(), strict=True):
-        values = checks.SIGNAL(f"signals[{title!r}]", values)
-        rule = f"signals[{title!r}] must be {window * 5 // 4} samples or more"  # two columns
-        checks.require(len(values) >= window * 5 // 4, rule, len(values))
-        spectrum, _, _, image = axes.specgram(
-            values + 1e-9 * np.cos(np.arange(len(values))),  # digital silence has no logarithm
-            NFFT=window, noverlap=window * 3 // 4, Fs=sample_rate, scale="dB",
-            cmap=plt.get_cmap("magma", 16), interpolation="nearest",
-        )  # fmt: skip
+        values = values + 1e-9 * np.cos(np.arange(len(values)))  # silence has no logarithm
+        spectrum, _, _, image = axes.specgram(values, Fs=sample_rate, cmap=shades, **frames)
         top = 10 * np.log10(spectrum.max()) if top is None else top
         image.set_clim(top - 80, top)
         axes.set(title=title, xlabel="time, s", ylabel="frequency, kHz")
         axes.yaxis.set_major_formatter(lambda hz, _: f"{hz / 1000:g}")
         axes.label_outer()
         axes.grid(False)
-    figure.colorbar(image, ax=list(row), label="power density, dB")
+    figure.colorbar(image, ax=row, label="power density, dB")
     return figure
 
 
-def _ordered(name, values):
-    """Numbers, each above the one before, or each below it."""
-    values = checks.RULES["x"](name, values)
-    steps = np.sign(np.diff(values))
-    checks.require(abs(steps.sum()) == len(steps), f"{name} must rise or fall", values)
-    return values
-
-
-@checks.checked(panels=checks.named, x=_ordered, y=_ordered)
-def maps(panels, x, y, *, xlabel, ylabel, label, ax=None):
+def maps(panels, x, y, *, xlabel, ylabel, label):
     """Numbers over two quantities, one panel per map, all on one scale.
 
     Args:
         panels: {title: array [len(y), len(x)]}.
         x, y: arrays of the two quantities.
         xlabel, ylabel, label: names and units, of the axes and of the numbers.
-        ax: axes to draw into, one per map; new ones if None.
     """
-    size = (4.2 * len(panels) + 1, 3.6)
-    figure, row = _axes(ax, 1, len(panels), sharex=True, sharey=True, size=size)
-    for title, values in panels.items():
-        checks.samples(f"panels[{title!r}]", values, shape=(len(y), len(x)))
+    figure = plt.figure(figsize=(4.2 * len(panels) + 1, 3.6))
+    row = np.ravel(figure.subplots(1, len(panels), sharex=True, sharey=True))
     low, high = (f([f(values) for values in panels.values()]) for f in (np.min, np.max))
     for axes, (title, values) in zip(row, panels.items(), strict=True):
         image = axes.pcolormesh(x, y, values, cmap="magma", vmin=low, vmax=high, shading="nearest")
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
         axes.label_outer()
         axes.grid(False)
-    figure.colorbar(image, ax=list(row), label=label)
+    figure.colorbar(image, ax=row, label=label)
     return figure
 
 
@@ -226,11 +178,9 @@ def overview(panels, sounds, sample_rate, *, steps=()):
     """
     figure = plt.figure(figsize=(10, 1.1 * len(panels) + 0.6))
     left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
-    waveforms(panels, steps=steps, ax=left.subplots(len(panels), 1, sharex=True, sharey=True))
-    for legend in filter(None, map(plt.Axes.get_legend, left.axes)):
-        legend.remove()
-    spectrograms(sounds, sample_rate, ax=right.subplots(len(sounds), 1, sharex=True, sharey=True))
+    waveforms(panels, steps=steps, figure=left)
+    for axes in left.axes:
+        axes.get_legend().remove()  # the titles tell
+        axes.sharey(left.axes[0])
+    spectrograms(sounds, sample_rate, figure=right)
     return figure
-
-
-checks.guard(__name__, steps=checks.texts)
