@@ -3,7 +3,6 @@
     import recon
     restored = recon.restore(samples, sample_rate)
     recon.restore_file("noisy.wav", "restored.wav")
-    recon.networks()
 
 The modules, `recon.datasets` and the others, are imported when they are first used.
 """
@@ -50,16 +49,10 @@ def networks():
 
 
 def load(network):
-    """Load a trained network; nothing that the file holds is ever run.
+    """Load a trained network, a models.Network; nothing that the file holds is ever run.
 
     Args:
         network: name of one that ships, or path of a .keras file.
-
-    Returns:
-        models.Network, not compiled.
-
-    Raises:
-        ValueError: if it is neither, or Keras cannot read it.
     """
     path = WEIGHTS / f"{network}.keras"
     path = path if path.is_file() else Path(network)
@@ -88,9 +81,6 @@ def restore(samples, sample_rate, *, network="denoise", mix=1.0, resample=False)
     Returns:
         float32 array of the shape of `samples`.
 
-    Raises:
-        ValueError: naming the argument, the rule and the value.
-
     >>> import numpy as np
     >>> restore(np.zeros([100, 2]), 8000).shape
     (100, 2)
@@ -118,14 +108,11 @@ def restore_file(
         input, output: paths; the suffix of the output decides the format.
         network, mix, resample: as in `restore`.
         progress: called with the share that is done, after every block.
-        options: `subtype` of the samples, such as "FLOAT", if it shall differ; `overwrite`, whether
-            an existing output may be replaced.
+        options: `subtype` of the samples, such as "FLOAT"; `overwrite`, whether an existing output
+            may be replaced.
 
     Returns:
         str, one line that says what was done.
-
-    Raises:
-        ValueError: naming the argument, the rule and the value; nothing is written then.
     """
     from recon import audio
 

@@ -16,15 +16,11 @@ from recon import settings
 
 
 def reading(path):
-    """Open a recording of any format that libsndfile reads; ffmpeg converts others.
-
-    Returns:
-        soundfile.SoundFile, to be used in a `with` statement.
+    """Open a recording of any format that libsndfile reads, as a soundfile.SoundFile.
 
     Raises:
         ValueError: if there is no such file, it holds no samples, or its header says that it was
             cut short.
-        soundfile.SoundFileError: what libsndfile says of others.
     """
     if not os.path.isfile(path):
         raise ValueError(f"input must be a file, got {str(path)!r}")
@@ -37,11 +33,7 @@ def reading(path):
 
 
 def blocks(file, block_length):
-    """A recording's samples from the first to the last, float32 [n_samples, channels] at a time.
-
-    Raises:
-        ValueError: if there are fewer samples than the header says.
-    """
+    """A recording's samples from the first to the last, float32 [n_samples, channels] at a time."""
     if file.tell():
         file.seek(0)
     for start in range(0, file.frames, block_length):
@@ -64,11 +56,11 @@ def first_knot(blocks, hold_length):
     Raises:
         ValueError: if the recording is not held for that long.
     """
-    changes, last, start = [], np.zeros((0, 1), np.float32), 0
+    changes, last, start = [], None, 0
     for block in blocks if hold_length > 1 else ():
-        block = np.concatenate([last, block]) if len(last) else block
-        changes += (start + 1 + np.flatnonzero((block[1:] != block[:-1]).any(axis=1))).tolist()
-        start, last = start + len(block) - 1, block[-1:]
+        steps = np.diff(block, axis=0, prepend=block[:1] if last is None else last)
+        changes += (start + np.flatnonzero(steps.any(axis=1))).tolist()
+        last, start = block[-1:], start + len(block)
     if any((change - changes[0]) % hold_length for change in changes):
         raise ValueError(f"samples must be held for {hold_length} samples each")
     return changes[0] % hold_length if changes else 0
@@ -83,8 +75,7 @@ def resampled(stream, sample_rate, target_rate, channels):
         channels: number of them.
 
     Yields:
-        float32 arrays [n_samples, channels], aligned with the input: sample n is at the time
-        n / target_rate.
+        float32 arrays [n_samples, channels]; sample n is at the time n / target_rate.
     """
     if sample_rate == target_rate:
         yield from stream
@@ -99,21 +90,12 @@ def resampled(stream, sample_rate, target_rate, channels):
 def writing(path, source, *, subtype=None, overwrite=False):
     """Create a recording that appears under its name only when it is complete.
 
-    It is written beside its place and moved there at the end. Whatever happens before leaves no
-    file, and an old one as it was.
-
     Args:
         path: of the new file; its suffix decides the format.
         source: soundfile.SoundFile to be like: rate, channels, tags, and the subtype where the
             format has it, else the format's own.
         subtype: of the samples, if it shall differ, such as "FLOAT".
         overwrite: whether an existing file may be replaced.
-
-    Yields:
-        soundfile.SoundFile to write [n_samples, channels] to.
-
-    Raises:
-        ValueError: if the file exists, its folder does not, or its format has no such samples.
     """
     path = Path(path)
     if path.exists() and not overwrite:
@@ -139,9 +121,8 @@ def writing(path, source, *, subtype=None, overwrite=False):
 def load(folder, *, sample_rate=None):
     """Read every recording in a folder and its subfolders into memory, 230 MB an hour at 16 kHz.
 
-    Channels are averaged, each recording is scaled to a peak of 1, so that damage relative to full
-    scale is the same for loud and quiet ones, and those of another rate are converted. What is
-    skipped or converted is said in a line each.
+    Channels are averaged, and each recording is scaled to a peak of 1. What is skipped or converted
+    is said in a line each.
 
     Args:
         folder: path of the folder.
@@ -149,9 +130,6 @@ def load(folder, *, sample_rate=None):
 
     Returns:
         ({name: float32 array [n_samples]}, sample_rate), names relative to the folder, sorted.
-
-    Raises:
-        ValueError: if nothing in it can be used.
     """
     recordings, rates = {}, {}
     for path in sorted(filter(Path.is_file, Path(folder).rglob("[!.]*"))):
@@ -181,18 +159,14 @@ def split(recordings, *, test=None):
     """Part recordings by file into training, validation and test, the same way every time.
 
     Of the files that are not for testing one in ten of all, drawn by a hash of its name, is for
-    validation, half of them at most. Every part gets at least one file.
+    validation, half of them at most. No part is empty.
 
     Args:
         recordings: dict with at least three entries.
-        test: pattern of the names of test files, as in `fnmatch`, such as "folder/*"; None for one
-            file in ten, by hash too.
+        test: pattern of the names of test files, as in `fnmatch`; None for one file in ten.
 
     Returns:
         Three dicts: training, validation, test.
-
-    Raises:
-        ValueError: if a part would be empty.
     """
     order = sorted(recordings, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     tenth = -(-len(order) // 10)

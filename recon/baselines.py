@@ -1,10 +1,8 @@
 """What can be done without learning. Each baseline has a model's call shape.
 
-Denoisers take a noisy signal [batch, n_samples, 1] and return an estimate of that shape;
-interpolators take a signal held for `hold_length` samples and return one too. Time runs along
-axis 1. `denoisers` and `interpolators` name them all for a results table. Two estimators are given
-the distributions that the data are drawn from, and come to the bound. Section 4 of the notebooks
-shows them.
+Denoisers map a noisy signal [batch, n_samples, 1], interpolators one that is held for `hold_length`
+samples, to an estimate of that shape. Two estimators are given the distributions that the data are
+drawn from, and come to the bound. Section 4 of the notebooks shows all.
 """
 
 from functools import partial
@@ -36,20 +34,12 @@ def moving_average(noisy, *, kernel_size=3):
 
 
 def savitzky_golay(noisy, *, window_length=7, polyorder=3):
-    """Least-squares polynomial of `polyorder` over `window_length` samples, read at its centre.
-
-    Source: Savitzky and Golay, "Smoothing and Differentiation of Data by Simplified Least Squares
-    Procedures", 1964.
-    """
+    """Polynomial of `polyorder` fitted to `window_length` samples (Savitzky and Golay, 1964)."""
     return signal.savgol_filter(noisy, window_length, polyorder, axis=1, mode="interp")
 
 
 def wiener(noisy, *, kernel_size=5):
-    """Adaptive Wiener filter: local mean plus a gain that the local variance decides.
-
-    Source: Lim, "Two-Dimensional Signal and Image Processing", 1990, equation 9.44. The noise
-    power is the mean local variance of the waveform.
-    """
+    """Adaptive Wiener filter: local mean plus a gain that local variance decides (Lim, 1990)."""
     with np.errstate(divide="ignore", invalid="ignore"):  # constant waveforms have no variance
         rows = [signal.wiener(row[:, 0].astype(np.float64), kernel_size) for row in noisy]
     filtered = np.stack(rows)[..., None].astype(noisy.dtype)
@@ -57,7 +47,7 @@ def wiener(noisy, *, kernel_size=5):
 
 
 def largest_bin(noisy):
-    """Keep the largest bin of the frame's FFT: least squares for one sinusoid of whole cycles."""
+    """Keep the largest bin of the FFT: least squares for one sinusoid of whole cycles."""
     spectrum = np.fft.rfft(noisy, axis=1)
     spectrum[:, 0] = 0  # a sinusoid has no mean
     magnitude = np.abs(spectrum)
@@ -75,30 +65,16 @@ def given_bins(noisy, clean):
 def expectation_maximisation(
     corrupted, *, n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude
 ):
-    """Noise reduction given the distributions: what can be achieved, next to `limits.noise_bound`.
+    """Noise reduction given the distributions, by expectation-maximisation (Dempster et al., 1977).
 
-    Given the impulses, the frame's FFT holds all there is to know of the sinusoid: every cycle
-    count is weighed by its evidence, every bin shrunk to its posterior mean. Given the sinusoid, so
-    does every sample's residual for "no hit, up, down"; the expected impulses are subtracted, and
-    noise level and impulse rate follow from the same shares.
+    Given the impulses, every cycle count is weighed by its evidence, and every bin shrunk to its
+    posterior mean. Given the sinusoid, each sample's residual tells "no hit", "up" or "down"; the
+    expected impulses are subtracted, and noise level and impulse rate follow from the same shares.
 
     Args:
         corrupted: float array [batch, n_samples, 1].
         n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude: as in
             `limits.noise_bound`; of the phase it uses whether it is known, no other range.
-
-    Returns:
-        Array like `corrupted`.
-
-    Source: Dempster, Laird and Rubin, "Maximum Likelihood from Incomplete Data via the EM
-    Algorithm", 1977.
-
-    >>> SIGNAL = {"n_samples": 64, "cycles": (1, 9), "amplitude": (0, 1), "phase": (0, 2 * np.pi)}
-    >>> DAMAGE = {"stddev": (0, 0.1), "impulse_rate": (0, 0.1), "impulse_amplitude": 0.5}
-    >>> wave = 0.8 * np.sin(2 * np.pi * np.arange(64) / 16)[None, :, None]
-    >>> hit = wave + 0.5 * (np.arange(64) == 9)[:, None]
-    >>> bool(np.abs(expectation_maximisation(hit, **SIGNAL, **DAMAGE) - wave).max() < 1e-3)
-    True
     """
     noisy, (first, last) = np.asarray(corrupted, np.float64)[..., 0], cycles
     circle = phase[0] < phase[1]
@@ -131,15 +107,8 @@ WINDOWS = (3, 5, 7, 9, 13, 17)
 
 
 def denoisers(corrupted, clean):
-    """Every denoiser by name, {name: callable}, each with the window that suits these data best.
-
-    Args:
-        corrupted, clean: validation waveforms [batch, n_samples, 1]; never the test waveforms.
-
-    Returns:
-        dict in which every callable maps [batch, n_samples, 1] to the same shape; the names say
-        which window was chosen.
-    """
+    """Every denoiser by name, {name: callable}, each with the window that suits these data best:
+    validation waveforms, never the test waveforms."""
     fitting = [size for size in WINDOWS if size <= corrupted.shape[1]]
     families = {
         "median of {}": [partial(median, kernel_size=k) for k in fitting],
@@ -162,13 +131,7 @@ def _knots(held, hold_length, margin=MARGIN):
 
 
 def spline(held, *, hold_length, degree=3):
-    """Spline of odd `degree` through the knots: 1 is linear, 3 cubic, 5 quintic.
-
-    Args:
-        held: float array [batch, n_samples, 1], constant over each hold.
-        hold_length: samples per knot; 1 changes nothing.
-        degree: of the polynomial pieces; degree - 1 derivatives are continuous.
-    """
+    """Spline of odd `degree` through the knots: 1 is linear, 3 cubic, 5 quintic."""
     knots = _knots(held, hold_length)
     positions = hold_length * np.arange(-MARGIN, knots.shape[1] - MARGIN)
     curve = interpolate.make_interp_spline(positions, knots, degree, axis=1)
@@ -180,7 +143,7 @@ def polyphase(held, *, hold_length, kernel, taps):
 
     Args:
         held: float array [batch, n_samples, 1], constant over each hold.
-        hold_length: samples per knot; 1 changes nothing.
+        hold_length: samples per knot.
         kernel: maps distances [hold_length, taps] from a sample to its knots to weights.
         taps: even number of knots, half of them on either side.
     """
@@ -199,20 +162,18 @@ def _windows(held, hold_length, taps):
 
 
 def best_linear(recordings, hold_length, *, taps=32):
-    """The best linear interpolator of `taps` knots for recordings like these.
+    """The best linear interpolator of `taps` knots for recordings like these (Wiener, 1949).
 
     Solves the normal equations of predicting each sample from the knots around its hold. Every
-    recording counts alike, whatever its length and loudness.
+    recording counts alike.
 
     Args:
-        recordings: iterable of float arrays [n_samples], for training, never for testing.
+        recordings: float arrays [n_samples], for training, never for testing.
         hold_length: samples per knot.
         taps: even number of knots, half of them on either side, at most 32.
 
     Returns:
         Callable that maps held signals [batch, n_samples, 1] to the same shape.
-
-    Source: Wiener, "Extrapolation, Interpolation, and Smoothing of Stationary Time Series", 1949.
     """
     squares, products = np.zeros((taps, taps)), np.zeros((taps, hold_length))
     for clean in recordings:
@@ -230,22 +191,12 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     """Time quantization given the distributions: no estimator has a lower mean squared error.
 
     Fits every cycle count to the knots, at an amplitude within the range, and averages those that
-    explain them best, within float32 rounding: waveforms that none explains get the nearest. Of
-    fewer than three knots several shapes may have the same, and it is no longer the best.
+    explain them best, within float32 rounding. With fewer than three knots it may not be the best.
 
     Args:
         held: float array [batch, n_samples, 1], constant over each hold.
         n_samples, cycles, amplitude, phase, hold_length: as in `limits.hold_bound`. Of the phase it
             uses whether it is known, no other range.
-
-    Returns:
-        Array like `held`.
-
-    >>> SIGNAL = {"n_samples": 100, "cycles": (1, 9), "amplitude": (0, 1), "phase": (0, 0)}
-    >>> wave = 0.5 * np.sin(2 * np.pi * 7 * np.arange(100) / 100)  # over the Nyquist frequency, 5
-    >>> held = np.repeat(wave[::10], 10)[None, :, None]
-    >>> np.allclose(posterior_mean(held, **SIGNAL, hold_length=10)[0, :, 0], wave)
-    True
     """
     knots = np.ascontiguousarray(held[:, ::hold_length, 0], np.float64)
     known = phase[0] if phase[0] == phase[1] else None
@@ -290,8 +241,7 @@ def _sinc_weights(distances):
 def lagrange(held, *, hold_length):
     """Polynomial of degree 12 through the 13 nearest knots: a proxy for Wadia's.
 
-    Wadia described its digital filter as high-order polynomial interpolation but never published
-    the coefficients; the 13-point Lagrange polynomial stands in for them.
+    Wadia never published the coefficients; this polynomial stands in for them.
     """
     return polyphase(held, hold_length=hold_length, kernel=_lagrange_weights, taps=14)
 
@@ -306,9 +256,8 @@ def fft(held, *, hold_length, periodic=False):
 
     Args:
         held: float array [batch, n_samples, 1], constant over each hold.
-        hold_length: samples per knot; 1 changes nothing.
-        periodic: whether the frame repeats, as whole cycles do. It must hold a whole number of
-            holds to be one period; else the end knots are repeated.
+        hold_length: samples per knot.
+        periodic: whether the frame is one period of whole holds; else the end knots are repeated.
     """
     margin = 0 if periodic and held.shape[1] % hold_length == 0 else MARGIN
     knots = _knots(held, hold_length, margin)

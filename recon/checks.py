@@ -1,8 +1,4 @@
-"""The one check of a description, `SIGNAL` and `DAMAGE`: called where data and bounds are made.
-
-It says the argument, the rule and the value in one line. Whatever else is wrong, NumPy, TensorFlow
-and Keras say.
-"""
+"""The one check of a description, `SIGNAL` and `DAMAGE`: called where data and bounds are made."""
 
 import numpy as np
 

@@ -1,9 +1,8 @@
 """Damage: Gaussian noise, impulse noise, and quantization in time (sample-and-hold).
 
-Each corruptor takes a signal [batch, n_samples, ...], explicit parameters and, where chance is
-involved, a seed; it returns a new tensor of the same shape. `noise` and `hold` draw the parameters
-too, one set per waveform, as the pipelines take them. Formulas: docs/signals.md; seen in section 2
-of both notebooks.
+A corruptor maps a signal [batch, n_samples, ...], its parameters and a seed to a tensor of the same
+shape. `noise` and `hold` draw the parameters too, one set per waveform, as the pipelines take them.
+Formulas: docs/signals.md.
 """
 
 import numpy as np
@@ -17,11 +16,8 @@ def add_gaussian_noise(signal, stddev, *, seed):
 
     Args:
         signal: float32 tensor [batch, n_samples, ...].
-        stddev: linear standard deviation, a number or numbers [batch]; 0 changes nothing.
+        stddev: linear standard deviation, a number or numbers [batch].
         seed: int tensor or pair [2].
-
-    Returns:
-        Tensor like `signal`.
 
     >>> add_gaussian_noise(tf.ones([1, 2]), 0.0, seed=(1, 2)).numpy().tolist()
     [[1.0, 1.0]]
@@ -32,17 +28,13 @@ def add_gaussian_noise(signal, stddev, *, seed):
 def add_impulse_noise(signal, impulse_rate, impulse_amplitude, *, seed):
     """Hit each sample with probability `impulse_rate`; a hit adds +- `impulse_amplitude`.
 
-    Hits are independent (a Bernoulli process, which is the Poisson process in discrete
-    time), so the number of hits in n samples is binomial with mean impulse_rate * n.
+    Hits are independent: a Bernoulli process, which is the Poisson process in discrete time.
 
     Args:
         signal: float32 tensor [batch, n_samples, ...].
-        impulse_rate: probability per sample, a number or numbers [batch]; 0 changes nothing.
-        impulse_amplitude: linear size, a number or numbers [batch]; 0 changes nothing.
+        impulse_rate: probability per sample, a number or numbers [batch].
+        impulse_amplitude: linear size, a number or numbers [batch].
         seed: int tensor or pair [2].
-
-    Returns:
-        Tensor like `signal`.
 
     >>> tf.abs(add_impulse_noise(tf.zeros([1, 3]), 1.0, 0.5, seed=(1, 2))).numpy().tolist()
     [[0.5, 0.5, 0.5]]
@@ -54,18 +46,13 @@ def add_impulse_noise(signal, impulse_rate, impulse_amplitude, *, seed):
 
 
 def sample_and_hold(signal, hold_length):
-    """Quantize in time: keep every hold_length-th sample and hold it until the next one.
+    """Quantize in time: y[n] = x[hold_length * floor(n / hold_length)], a zero-order hold.
 
-    y[n] = x[hold_length * floor(n / hold_length)], a zero-order hold. The samples kept are the
-    knots; a last hold that the frame cuts short is kept, so the length never changes.
+    The samples kept are the knots; a last hold that the frame cuts short is kept.
 
     Args:
         signal: tensor [batch, n_samples, ...].
-        hold_length: samples per knot, a whole number of at least 1, or whole numbers [batch];
-            1 changes nothing.
-
-    Returns:
-        Tensor like `signal`.
+        hold_length: samples per knot, a whole number or whole numbers [batch]; 1 changes nothing.
 
     >>> sample_and_hold(tf.constant([[1, 2, 3, 4, 5]]), 2).numpy().tolist()
     [[1, 1, 3, 3, 5]]
@@ -81,17 +68,12 @@ def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False):
     """Damage that draws a noise level and an impulse rate per waveform.
 
     Args:
-        stddev: range of the Gaussian noise's standard deviation, linear amplitude, uniform.
-        impulse_rate: range of the probability of an impulse per sample, uniform.
+        stddev, impulse_rate: ranges, as in `datasets.noise_reduction`.
         impulse_amplitude: what an impulse adds, with either sign.
-        logarithmic: draw the level uniform in its logarithm, so that every decade of hiss is as
-            likely as any other.
+        logarithmic: draw the level uniform in its logarithm: every decade is as likely.
 
     Returns:
         Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
-
-    Raises:
-        ValueError: if a range leaves its limits.
     """
     checks.check_noise(stddev, impulse_rate, impulse_amplitude)
 
@@ -110,13 +92,10 @@ def hold(hold_length):
     """Damage that quantizes in time by a sample-and-hold.
 
     Args:
-        hold_length: samples per knot, a whole number, or a range to draw one from per waveform.
+        hold_length: samples per knot, or a range to draw from per waveform.
 
     Returns:
         Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
-
-    Raises:
-        ValueError: if it is less than 1 or not whole.
     """
     checks.check_hold(hold_length)
 

@@ -30,18 +30,15 @@ def noise_reduction(
         batch_size: waveforms per batch.
         seed: whole number that names the stream of examples.
         n_samples: frame length, samples.
-        cycles: whole cycles per frame, drawn per waveform.
-        amplitude: linear amplitude of the sinusoid, drawn per waveform.
-        phase: radians, drawn per waveform.
-        stddev: linear standard deviation of the Gaussian noise, drawn per waveform.
-        impulse_rate: probability of an impulse per sample, drawn per waveform.
+        cycles: whole cycles per frame.
+        amplitude: linear amplitude of the sinusoid.
+        phase: radians.
+        stddev: linear standard deviation of the Gaussian noise.
+        impulse_rate: probability of an impulse per sample.
         impulse_amplitude: what an impulse adds, with either sign.
 
     Returns:
         Endless tf.data.Dataset of (corrupted, clean), float32 [batch_size, n_samples, 1].
-
-    Raises:
-        ValueError: if a number leaves its limits.
 
     >>> corrupted, clean = next(iter(noise_reduction(2, seed=1)))
     >>> corrupted.shape
@@ -66,14 +63,10 @@ def inverse_quantization(
 
     Args:
         batch_size, seed, n_samples, cycles, amplitude, phase: as in `noise_reduction`.
-        hold_length: samples per knot, one for all, or a range to draw from per waveform; 1 leaves
-            the signal as it is.
+        hold_length: samples per knot, or a range to draw from per waveform; 1 changes nothing.
 
     Returns:
         Endless tf.data.Dataset of (corrupted, clean), float32 [batch_size, n_samples, 1].
-
-    Raises:
-        ValueError: if a number leaves its limits.
 
     >>> corrupted, clean = next(iter(inverse_quantization(2, seed=1)))
     >>> corrupted.shape
@@ -90,12 +83,6 @@ def sinusoids(batch_size, n_samples, cycles, amplitude, phase, *, seed, damage):
         batch_size, n_samples, cycles, amplitude, phase, seed: as in `noise_reduction`.
         damage: callable (clean [batch, n_samples], seed) -> corrupted of TensorFlow operations, as
             `corruptors.noise` and `corruptors.hold` return.
-
-    Returns:
-        Endless tf.data.Dataset of (corrupted, clean), float32 [batch_size, n_samples, 1].
-
-    Raises:
-        ValueError: if a number leaves its limits.
     """
     ranges = {"cycles": cycles, "amplitude": amplitude, "phase": phase}
     checks.check_signal(n_samples, **ranges)
@@ -109,19 +96,14 @@ def sinusoids(batch_size, n_samples, cycles, amplitude, phase, *, seed, damage):
 def crops(recordings, batch_size, *, seed, n_samples, damage, gain=(1.0, 1.0)):
     """Random crops of recordings, upside down half of the time, damaged as they are drawn.
 
-    Every recording is equally likely, and so is every start in it: scores are means over files,
-    and no long file rules. A recording shorter than a crop is followed by silence.
+    Every recording is equally likely, and so is every start in it. A recording shorter than a crop
+    is followed by silence.
 
     Args:
         recordings: {name: float array [n_samples]}, as `audio.load` returns them.
-        batch_size: crops per batch.
-        seed: whole number that names the stream of examples.
+        batch_size, seed, damage: as in `sinusoids`.
         n_samples: crop length, samples.
-        damage: as in `sinusoids`.
         gain: range of a factor of each crop, uniform in its logarithm.
-
-    Returns:
-        Endless tf.data.Dataset of (corrupted, clean), float32 [batch_size, n_samples, 1].
     """
     arrays = list(recordings.values())
 

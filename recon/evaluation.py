@@ -1,7 +1,5 @@
 """Score many methods on the same held-out data, and lay the scores out as a table."""
 
-from functools import partial
-
 import numpy as np
 
 from recon import metrics
@@ -13,16 +11,15 @@ def score(methods, corrupted, clean, *, limit=None):
     """Apply every method to the same waveforms and measure what comes out.
 
     Args:
-        methods: {name: callable}, each mapping a batch like `corrupted` to an estimate of its
-            shape; a Keras model is one. Or {name: list of callables}, one network per seed.
+        methods: {name: callable}, such as a Keras model, or {name: list of callables}, one network
+            per seed.
         corrupted, clean: float arrays [waveforms, n_samples, 1].
         limit: the least mean squared error that any method can reach, or None.
 
     Returns:
-        {name: {"mse", "gain_db", "snr_db"[, "to_limit_db"]}}: mean squared error over the set,
-        how far below the corrupted input's it lies, mean over waveforms of the SNR, and how far
-        the error lies above the limit. Of several seeds the mean, and with "_spread" the standard
-        deviation.
+        {name: {"mse", "gain_db", "snr_db"[, "to_limit_db"]}}, the last two the mean SNR of the
+        waveforms and how far the error lies above the limit; of several seeds the mean, and with
+        "_spread" the deviation.
     """
     scores = {}
     for name, method in methods.items():
@@ -44,13 +41,7 @@ def _score(method, corrupted, clean, limit):
 
 
 def over_seeds(scores):
-    """Scores of one network trained with several seeds, as one row of a table.
-
-    Args:
-        scores: list of {key: number}, one per seed, at least two.
-
-    Returns:
-        {key: mean over the seeds, key + "_spread": the standard deviation of a sample}.
+    """Mean and, with "_spread", standard deviation of what several seeds scored, {key: number}.
 
     >>> over_seeds([{"gain_db": 1.0}, {"gain_db": 2.0}, {"gain_db": 3.0}])
     {'gain_db': 2.0, 'gain_db_spread': 1.0}
@@ -83,13 +74,9 @@ def corrupted_as(damage, clean, index, *, seed):
     """Recording number `index` corrupted as the pair (seed, index) decides, always alike.
 
     Args:
-        damage: callable (clean [1, n_samples], seed) -> corrupted, as `corruptors.noise` and
-            `corruptors.hold` return.
+        damage: callable (clean [1, n_samples], seed) -> corrupted, as `corruptors.noise` returns.
         clean: float32 array [1, n_samples, 1].
         index, seed: whole numbers.
-
-    Returns:
-        float array [1, n_samples, 1].
     """
     return np.asarray(damage(clean[..., 0], (seed, index)))[..., None]
 
@@ -101,11 +88,10 @@ def score_files(methods, recordings, damage, *, seed, measures=None):
         methods: {name: callable}, each mapping [1, n_samples, 1] to the same shape.
         recordings: {name: float32 array [n_samples]}, the clean signals.
         damage, seed: as in `corrupted_as`; every method gets the same corrupted signal.
-        measures: {name: metric of (reference, estimate)}; the SNR alone if None.
+        measures: {name: metric of (reference, estimate)} beside the SNR.
 
     Returns:
-        {method: {measure: float array [recordings]}}; sample n of an estimate is compared with
-        sample n of the recording.
+        {method: {measure: float array [recordings]}}.
     """
     measures = {"snr_db": metrics.snr_db} | (measures or {})
     scores = {name: {measure: [] for measure in measures} for name in methods}
@@ -117,19 +103,6 @@ def score_files(methods, recordings, damage, *, seed, measures=None):
             for measure, metric in measures.items():
                 scores[name][measure].append(metric(clean, estimate)[0])
     return {n: {m: np.array(values) for m, values in row.items()} for n, row in scores.items()}
-
-
-def spectral_measures(hold_length):
-    """What to measure beside the SNR on recordings quantized in time: {name: metric}.
-
-    The log-spectral distance is split at the knots' Nyquist frequency, 1 / hold_length of the band.
-    """
-    nyquist, distance = 1 / hold_length, metrics.log_spectral_distance
-    return {
-        "si_sdr_db": metrics.si_sdr_db,
-        "lsd_below": partial(distance, band=(0.0, nyquist)),
-        "lsd_above": partial(distance, band=(nyquist, 1.0)),
-    }
 
 
 def per_file(scores):
@@ -156,8 +129,6 @@ FILE_COLUMNS = {
     "spread_db": ("standard deviation, dB", ".1f"),
     "worst_db": ("worst file, dB", ".1f"),
     "si_sdr_db": ("SI-SDR, dB", ".1f"),
-    "lsd_below": ("LSD below the knots' Nyquist frequency", ".2f"),
-    "lsd_above": ("LSD above it", ".2f"),
 }
 
 
@@ -166,8 +137,7 @@ def table(scores, columns, *, heading="method", best_last=True):
 
     Args:
         scores: {method: {key: number}}.
-        columns: {key: (heading, format)}, such as {"gain_db": ("gain, dB", ".1f")}; a column
-            for which no row has a number is left out.
+        columns: {key: (heading, format)}; a column for which no row has a number is left out.
         heading: what the rows are.
         best_last: whether the first column's number sorts the rows, one without it last.
 

@@ -1,10 +1,8 @@
 """Long signals through a network, piece by piece, with exactly the whole signal's result.
 
-A network of convolutions reads a bounded stretch of its input for each output sample. Each piece
-is run together with that stretch, starting at a multiple of the network's stride, and the
-stretch's own output is thrown away. What remains equals the whole-signal result, so pieces join
-without a break by construction. Explained in docs/framing.md, shown in section 9 of
-NoiseReduction.ipynb.
+Each piece is run together with the stretch that the network reads around it, from a multiple of its
+stride on, and the stretch's own output is thrown away (docs/framing.md, and section 9 of
+NoiseReduction.ipynb).
 """
 
 import numpy as np
@@ -14,13 +12,12 @@ class Stream:
     """A network applied to a signal that arrives bit by bit.
 
     All that is pushed and flushed, laid end to end, is what the network makes of the whole signal
-    at once, whatever the sizes of the pushes. Memory grows with the size of a push and with the
-    receptive field, not with the signal.
+    at once, whatever the sizes of the pushes. Memory grows with the size of a push, not with the
+    signal.
 
     Args:
         model: maps [batch, n_samples, 1] to the same shape and has a `receptive_field` (left,
-            right, stride) in samples, as a `models.Network` has; any other Keras model of local
-            layers is made one.
+            right, stride) in samples, as a `models.Network` has; or a Keras model of local layers.
         mix: share of the restored signal, 0 to 1; the rest stays as it was.
 
     Attributes:
@@ -98,15 +95,11 @@ def restore(model, signal, *, chunk_length):
 
     Args:
         model: as in `Stream`.
-        signal: real array [n_samples] or [n_samples, channels], any length, 0 included.
-        chunk_length: samples restored at a time, at least 1; the network's memory grows with it,
-            not with the signal.
+        signal: real array [n_samples] or [n_samples, channels], any length.
+        chunk_length: samples restored at a time.
 
     Returns:
         float32 array of the signal's shape.
-
-    Raises:
-        ValueError: if the signal has more channels than samples, as if its axes were swapped.
     """
     signal = check_samples(signal)
     starts = range(0, max(len(signal), 1), chunk_length)
@@ -115,15 +108,7 @@ def restore(model, signal, *, chunk_length):
 
 
 def pieces(stream, chunks):
-    """The same for a signal of any length that is not at hand as a whole.
-
-    Args:
-        stream: Stream, new or flushed.
-        chunks: iterable of arrays [n_samples] or [n_samples, channels], in order.
-
-    Yields:
-        float32 arrays [n_samples] or [n_samples, channels]; laid end to end, as `restore`.
-    """
+    """The same for chunks [n_samples] or [n_samples, channels] that come one after another."""
     for chunk in chunks:
         yield stream.push(chunk)
     yield stream.flush()

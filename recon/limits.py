@@ -1,9 +1,8 @@
 """The bounds: the least error that any estimator can reach, averaged over what is drawn.
 
-Every function takes the description of an experiment that its pipeline takes, `**SIGNAL, **DAMAGE`,
-with the ranges of `datasets.noise_reduction` and `datasets.inverse_quantization`. Beside each bound
-stands an estimator in `baselines` that reaches it, or nearly so, which pins it from both sides.
-Derivations: docs/limits.md; shown in section 4 of both notebooks.
+Every function takes the description that the pipeline takes, `**SIGNAL, **DAMAGE`. Beside each
+bound stands an estimator in `baselines` that reaches it, or nearly so. Derivations: docs/limits.md;
+shown in section 4 of both notebooks.
 """
 
 import numpy as np
@@ -24,19 +23,12 @@ def mean_square(bounds):
 
 
 def is_circle(phase):
-    """Whether a range of phases is a full circle: then nothing is known of it. 6.28 is near
-    enough."""
+    """Whether a range of phases is a full circle; 6.28 is near enough."""
     return abs(phase[1] - phase[0] - 2 * np.pi) < 1e-3 * 2 * np.pi
 
 
 def noise_error(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude):
-    """Mean squared error of the noise experiment's input: E[sigma^2] + E[rate] size^2.
-
-    >>> SIGNAL = {"n_samples": 256, "cycles": (1, 32), "amplitude": (0, 1), "phase": (0, 0)}
-    >>> DAMAGE = {"stddev": (0.1, 0.1), "impulse_rate": (0, 0.02), "impulse_amplitude": 0.5}
-    >>> round(noise_error(**SIGNAL, **DAMAGE), 6)
-    0.0125
-    """
+    """Mean squared error of the noise experiment's input: E[sigma^2] + E[rate] size^2."""
     checks.check_signal(n_samples, cycles, amplitude, phase)
     checks.check_noise(stddev, impulse_rate, impulse_amplitude)
     return mean_square(stddev) + sum(impulse_rate) / 2 * impulse_amplitude**2
@@ -52,27 +44,12 @@ def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
         s^2 - pi * integral of rho m(rho) (A(rho) - rho)^2 d rho
 
     with rho the length observed, m its density in the plane and A(rho) the posterior mean's length.
-    Unless the phase is uniform on the full circle, the oracle tells it too, and one amplitude
-    remains (docs/limits.md).
+    Unless the phase is uniform on the full circle, the oracle tells it too.
 
     Args:
-        n_samples: frame length, samples.
-        cycles: range of whole cycles per frame, strictly between 0 and n_samples / 2.
-        amplitude: range of linear amplitudes, uniform.
-        phase: range of phases, radians, uniform.
-        stddev: range of standard deviations, linear amplitude, uniform; (0, 0) gives 0.
+        n_samples, amplitude, phase, stddev: as in `datasets.noise_reduction`.
+        cycles: strictly between 0 and n_samples / 2.
         impulse_rate, impulse_amplitude: do not matter, as the oracle tells every impulse.
-
-    Returns:
-        float, mean squared error.
-
-    Raises:
-        ValueError: if a number leaves its limits.
-
-    >>> SIGNAL = {"n_samples": 200, "cycles": (1, 9), "amplitude": (0, 9), "phase": (0, 2 * np.pi)}
-    >>> DAMAGE = {"stddev": (0.1, 0.1), "impulse_rate": (0, 0.1), "impulse_amplitude": 1}
-    >>> round(noise_bound(**SIGNAL, **DAMAGE), 6)
-    0.0001
     """
     checks.check_signal(n_samples, cycles, amplitude, phase)
     checks.check_noise(stddev, impulse_rate, impulse_amplitude)
@@ -100,10 +77,9 @@ def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
 def amplitude_posterior(rho, s, amplitude, circle):
     """Amplitude given a bin observed at rho: its posterior mean, and the log-evidence.
 
-    Uniform amplitude, noise of deviation s per component; all arrays broadcast. With a phase that
-    is uniform on the `circle`, rho is the bin's length; with a known one, the component at that
-    phase, which may be negative. The evidence is the density of what is observed, times 2 pi s^2 or
-    the root of that.
+    Uniform amplitude, noise of deviation s per component. With a phase that is uniform on the
+    `circle`, rho is the bin's length; else the component at the known phase. The evidence is the
+    density of what is observed, times 2 pi s^2 or the root of that.
     """
     low, high = amplitude
     nearest = np.clip(rho, low, high)
@@ -124,16 +100,10 @@ def amplitude_posterior(rho, s, amplitude, circle):
 
 
 def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
-    """Mean squared error of time quantization's input, per cycle count.
+    """Mean squared error of time quantization's input, [cycle counts].
 
     The mean over samples and phases of E[A^2] (sin(w n + phase) - sin(w k + phase))^2, with k the
     knot of sample n.
-
-    Args:
-        n_samples, cycles, amplitude, phase, hold_length: as in `hold_bound`.
-
-    Returns:
-        float array [cycle counts].
 
     >>> signal = {"n_samples": 8, "cycles": (2, 2), "amplitude": (1, 1), "phase": (0, 0)}
     >>> hold_error(**signal, hold_length=2).round(6).tolist()  # 0 1 0 -1 becomes 0
@@ -150,27 +120,16 @@ def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
 
 
 def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
-    """Least mean squared error per cycle count: that of the posterior mean.
+    """Least mean squared error per cycle count, [cycle counts]: that of the posterior mean.
 
-    Waveforms with the same knots cannot be told apart. The best answer to such a group is the mean
-    of its members, weighed by how often they are drawn. An amplitude whose knots are all zero is
-    unknown too, and its own mean stands in for it. Unless the phase is uniform on the full circle,
-    an oracle tells it: if it is a range, that makes a lower bound, no longer the least. So does a
-    frame of fewer than three knots, which waveforms of several shapes may share.
+    Waveforms with the same knots cannot be told apart; the best answer to such a group is the mean
+    of its members. If all knots are zero, the mean amplitude is the best answer. An oracle tells a
+    phase that is not uniform on the full circle: for a range of phases the bound is not the least,
+    nor for fewer than three knots.
 
     Args:
-        n_samples: frame length, samples.
-        cycles: range of whole cycles per frame, within [0, n_samples / 2], equally likely.
-        amplitude: range of linear amplitudes, uniform.
-        phase: range of phases, radians, uniform, one turn at most.
+        n_samples, cycles, amplitude, phase: as in `datasets.inverse_quantization`.
         hold_length: samples per knot.
-
-    Returns:
-        float array [cycle counts], mean squared error for each of cycles[0] to cycles[1]; the
-        bound over the whole set is its mean.
-
-    Raises:
-        ValueError: if a number leaves its limits.
 
     >>> signal = {"n_samples": 8, "cycles": (1, 2), "amplitude": (1, 1), "phase": (0, 0)}
     >>> hold_bound(**signal, hold_length=2).tolist()
@@ -209,9 +168,8 @@ def held_prior(n_samples, cycles, amplitude, hold_length, known=None):
         known: the phase, radians; None for one that is uniform on the circle.
 
     Returns:
-        waves [counts, 1, n_samples] for a known phase, [counts, 2, n_samples] (sine and cosine)
-        for an unknown one, with knots that are zero on paper exactly zero; mean and variance of
-        each weight. Aliases share their knots, and so does the sine once its sign is flipped.
+        waves [counts, 1, n_samples] for a known phase, else [counts, 2, n_samples], sine and
+        cosine, the sine flipped where its aliases are; mean and variance of each weight.
     """
     low, high = amplitude
     mean, variance = (low + high) / 2, (high - low) ** 2 / 12

@@ -1,9 +1,8 @@
 """How close an estimate is to its reference, in NumPy: the judge shares no code with the judged.
 
-Every metric takes (reference, estimate) of equal shape, [n_samples] for one waveform or
-[batch, n_samples, ...] for many, and answers one float64 per waveform; `gain_db` answers one
-for all. Integers are taken at face value, never scaled. Time alignment is the caller's: sample n
-is compared with sample n. Shapes that differ are a ValueError.
+Every metric takes (reference, estimate) of equal shape, [n_samples] or [batch, n_samples, ...], and
+answers one float64 per waveform; `gain_db` answers one for all. Sample n is compared with sample n:
+alignment is the caller's. Shapes that differ are a ValueError.
 """
 
 import numpy as np
@@ -43,7 +42,7 @@ def mse(reference, estimate):
 def snr_db(reference, estimate):
     """Signal-to-noise ratio, 10 log10(sum reference^2 / sum (reference - estimate)^2), dB.
 
-    A perfect estimate is +inf, of silence too; any other estimate of silence is -inf.
+    +inf for a perfect estimate, of silence too; -inf for any other estimate of silence.
 
     >>> snr_db([3.0, 4.0], [3.0, 3.5])
     20.0
@@ -56,9 +55,8 @@ def si_sdr_db(reference, estimate):
     """Scale-invariant signal-to-distortion ratio, dB; the mean is not removed.
 
     10 log10(|t|^2 / |t - estimate|^2) with the target t = reference <estimate, reference> /
-    |reference|^2 (Le Roux, Wisdom, Erdogan and Hershey, "SDR: half-baked or well done?", 2019,
-    equation 4). Where one of the two is silent there is nothing to scale: -inf; where both are,
-    +inf.
+    |reference|^2 (Le Roux et al., "SDR: half-baked or well done?", 2019, equation 4). -inf where
+    one of the two is silent, +inf where both are.
 
     >>> si_sdr_db([1.0, 0.0], [5.0, 0.5])
     20.0
@@ -71,22 +69,16 @@ def si_sdr_db(reference, estimate):
 
 
 def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=256):
-    """How far two power spectra lie apart, in powers of ten: mean over frames of the root mean
-    square over bins of log10((|R|^2 + e) / (|E|^2 + e)).
+    """How far two power spectra lie apart, in powers of ten (Kuleshov, Enam and Ermon, 2017).
 
+    The mean over frames of the root mean square over bins of log10((|R|^2 + e) / (|E|^2 + e)).
     Frames of `frame_length` samples, a quarter of that apart, under a periodic Hann window; e is
-    1e-8 of a full-scale constant's power, a floor at -80 dB. 0 for a perfect estimate; 1 where
-    every bin is 10 dB off. It hears no phase, and an estimate that puts *some* noise where the
-    reference has some scores well: read it beside the SNR, never alone.
+    1e-8 of a full-scale constant's power. It hears no phase: read it beside the SNR, never alone.
 
     Args:
         reference, estimate: as in every metric, of one channel.
         band: share of the spectrum that counts, from 0 to 1, the Nyquist frequency.
-        frame_length: samples, even; a shorter waveform is one frame, padded with zeros, and
-            samples at the end that do not fill another frame do not count.
-
-    Source: Kuleshov, Enam and Ermon, "Audio Super Resolution using Neural Networks", 2017, section
-    4, there with frames of 2,048 samples at 16 kHz.
+        frame_length: samples, even; a shorter waveform is one frame, padded with zeros.
 
     >>> time = np.arange(1000)
     >>> round(log_spectral_distance(np.sin(time**2), np.sin(time**2) / 10), 1)
@@ -108,8 +100,7 @@ def log_spectral_distance(reference, estimate, *, band=(0.0, 1.0), frame_length=
 def gain_db(reference, corrupted, estimate):
     """How far a method lowers the error of a whole set: 10 log10(mean error before / after), dB.
 
-    The means run over every sample of every waveform, so loud errors weigh as they do in the mean
-    squared error. One float; +inf for a perfect estimate, 0 if nothing was wrong before or after.
+    +inf for a perfect estimate, 0 if nothing was wrong before or after.
 
     >>> gain_db([[0.0, 0.0]], [[1.0, 1.0]], [[0.1, 0.1]])
     20.0

@@ -1,8 +1,8 @@
 """The experiments' networks: Keras layers and `keras.ops` only, so any Keras backend runs them.
 
 Every builder returns a `Network`: signals [batch, n_samples, 1] of any length in, the same shape
-out. It owns its padding and cropping and knows how far it looks, so that `framing` can join chunks
-exactly. Shapes in comments are [positions, channels]. Why these shapes: section 5 of the notebooks.
+out. It knows how far it looks, so that `framing` can join chunks exactly. Why these shapes: section
+5 of the notebooks.
 """
 
 from fractions import Fraction
@@ -23,7 +23,7 @@ class Network(keras.Model):
     """A Keras model of layers that are local in time, for signals of any length.
 
     Write it as any functional model, and say `Network` where Keras says `Model`. The signal is
-    padded with zeros to whole strides and the answer cropped, so that the layers need not care.
+    padded with zeros to whole strides, and the answer cropped.
 
     Args:
         inputs: keras.Input((None, 1)).
@@ -32,14 +32,10 @@ class Network(keras.Model):
             is for any.
         purpose: what it restores, in a few words.
         hold_length: samples per knot, if it restores a hold, and takes the first sample for a knot.
-        options: `name` and others of `keras.Model`.
 
     Attributes:
         receptive_field: (left, right, stride) in samples. Output n depends on inputs n - left to
             n + right at most; a shift of the input by `stride` samples shifts the output alike.
-
-    Raises:
-        ValueError: for a layer that does not say how far it reads, by its name.
 
     >>> signal = keras.Input((None, 1))
     >>> Network(signal, layers.Conv1D(1, 5, padding="same")(signal)).receptive_field
@@ -47,9 +43,9 @@ class Network(keras.Model):
     """
 
     def __init__(
-        self, inputs, outputs, *, sample_rate=None, purpose="", hold_length=None, **options
+        self, inputs, outputs, name=None, *, sample_rate=None, purpose="", hold_length=None, **rest
     ):
-        super().__init__(inputs, outputs, **options)
+        super().__init__(inputs, outputs, name=name, **rest)
         self.receptive_field = receptive_field(self)
         self.sample_rate, self.purpose, self.hold_length = sample_rate, purpose, hold_length
 
@@ -72,33 +68,23 @@ def as_network(model):
 
 
 def copy(model, **about):
-    """The same network with the same weights, which shares nothing with the first.
-
-    Args:
-        model: Network.
-        about: `name`, `sample_rate`, `purpose` or `hold_length` of the copy, where they change.
-    """
+    """A network with the same weights, which shares nothing with the first; `about` it, such as its
+    `purpose`, may change."""
     twin = Network.from_config(model.get_config() | about)
     twin.set_weights(model.get_weights())
     return twin
 
 
 def save(model, path):
-    """Save a network, without its optimizer, so that `path` holds the old one or the new one, never
-    half of either.
-
-    Args:
-        model: functional Keras model.
-        path: file ending in .keras.
-    """
+    """Save a functional Keras model without its optimizer. `path`, which ends in .keras, holds the
+    old one or the new one, never half of either."""
     with settings.replacing(path) as beside:
         copy(as_network(model)).save(beside)
 
 
-# How far a network looks. Of every tensor on the way four numbers are known: each position stands
-# `step` input samples after the one before; position p depends on the input samples from
-# p * step - left to p * step + right; shifting the input by `stride` samples shifts it alike. Left
-# and right are upper bounds, which is all that exactness needs.
+# How far a network looks. The reach of a tensor is (step, left, right, stride): position p stands
+# at the input sample p * step and depends on those from p * step - left to p * step + right, at
+# most; shifting the input by `stride` samples shifts the tensor alike.
 
 POINTWISE = """Activation Add Average BatchNormalization Concatenate Dense Dropout ELU Identity
     LayerNormalization LeakyReLU Maximum Minimum Multiply ReLU Rescaling Softmax Subtract"""
@@ -109,13 +95,12 @@ POINTWISE, WINDOWS = (
 
 
 def receptive_field(model):
-    """(left, right, stride) of a functional model, added up along its graph.
+    """(left, right, stride) of a functional model in samples, added up along its graph.
 
-    Keras' local layers are known, a nested model is walked through, and a layer of one's own says
-    its `receptive_field` in positions; a layer that says nothing is refused by name.
+    Keras' local layers are known; a layer of one's own says its `receptive_field` in positions.
 
     Raises:
-        ValueError: for such a layer, or if the model changes the length of the signal.
+        ValueError: naming a layer that says nothing, or if the model changes the signal's length.
     """
     step, left, right, stride = _walk(model, [(Fraction(1), 0, 0, 1)])
     if step != 1:
@@ -124,7 +109,7 @@ def receptive_field(model):
 
 
 def _walk(model, reaches):
-    """The reach (step, left, right, stride) of a model's output, given those of its inputs."""
+    """The reach of a model's output, given those of its inputs."""
     known = {id(tensor): reach for tensor, reach in zip(model.inputs, reaches, strict=True)}
     for depth in sorted(model._nodes_by_depth, reverse=True):  # from the inputs on
         for node in model._nodes_by_depth[depth]:
@@ -136,7 +121,7 @@ def _walk(model, reaches):
 
 
 def _reach(layer, tensor, reaches):
-    """The reach of what a layer writes, given a tensor that it reads, and the reach of each."""
+    """The reach of what a layer writes, given a tensor that it reads, and the reach of all."""
     (step, *others), lefts, rights, strides = zip(*reaches, strict=True)
     left, right, stride = max(lefts), max(rights), lcm(*strides)
     if any(other != step for other in others):
@@ -178,19 +163,13 @@ def encoder_decoder(
     """Convolutions and pooling down, upsampling and convolutions up, nothing in between.
 
     Upsampling is sub-pixel (Shi et al., 2016): each position writes its successors side by side,
-    so that they can differ from each other, as the samples of a fast wave do.
+    so that they can differ, as the samples of a fast wave do.
 
     Args:
         channels: per level, from the full rate to the bottleneck.
         kernel_sizes: of the convolutions on the way down, one per level.
         factors: by which each level but the last is pooled.
         about: `name` and others of a `Network`.
-
-    Returns:
-        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
-
-    >>> encoder_decoder()(np.zeros([2, 100, 1])).shape
-    TensorShape([2, 100, 1])
     """
     signal = keras.Input((None, 1))
     x = signal
@@ -208,29 +187,18 @@ def encoder_decoder(
 def unet(*, stem=32, window=2, channels=(192, 256), front=0, stages=1, **about):
     """A U-Net (Ronneberger, Fischer and Brox, 2015) on a strided stem, or several in a row.
 
-    The stem turns every `stem` samples into one position at once, as a learned filter bank, and the
-    last layer is another: every position writes a waveform of its own, and waveforms overlap, so
-    that their errors average. In between, nothing runs at the full rate, where convolutions cost
-    most and see least. A further stage sees the estimate so far and what it leaves over, and adds
-    its correction.
+    The stem turns every `stem` samples into one position, as a learned filter bank. The last layer
+    is another: every position writes a waveform, and waveforms overlap, so that their errors
+    average (after Luo and Mesgarani, 2019). A further stage sees the estimate so far and what it
+    leaves over, and corrects it (after Moliner and Välimäki, 2022).
 
     Args:
         stem: samples per position.
         window: positions that the filters of both banks span.
         channels: per level, from the stem's rate to the bottleneck; each level halves the rate.
-        front: channels of a part before each stem that corrects single samples at the full rate,
-            which a stem can only blur; 0 for none.
+        front: channels of a part before each stem that corrects single samples; 0 for none.
         stages: U-Nets in a row.
         about: `name` and others of a `Network`.
-
-    Returns:
-        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
-
-    Source: Moliner and Välimäki, "A Two-Stage U-Net for High-Fidelity Denoising of Historical
-    Recordings", 2022, for two stages; Luo and Mesgarani, "Conv-TasNet", 2019, for filter banks.
-
-    >>> unet()(np.zeros([2, 100, 1])).shape
-    TensorShape([2, 100, 1])
     """
     signal = keras.Input((None, 1))
     estimate, seen = None, signal
@@ -277,7 +245,7 @@ class SpectralMask(layers.Layer):
     """Scale every bin of a frame's spectrum by a gain in [0, 1], learnt from the bins' powers.
 
     One small network serves all bins. It sees a bin's power against the frame's mean and against
-    the largest bin, neither loudness nor frequency, so it works at any amplitude and any pitch.
+    the largest bin, so it works at any amplitude and any pitch.
 
     Input and output shape: [batch, frames, frame_length].
     """
@@ -304,11 +272,9 @@ class SpectralMask(layers.Layer):
 class ImpulseRemoval(layers.Layer):
     """Take out of each sample what the residual shows to be an impulse.
 
-    An impulse of the learnt size, with the residual's sign, is subtracted in the measure of its
-    probability. In Gaussian noise that is a logistic function of the residual's size |r|: its log
-    odds are size (|r| - size / 2) / variance + log(rate / 2). Slope and rate start at what the mean
-    of |r| and one hit in a hundred samples would make them; from there one small network, run once
-    per frame, corrects them by what three moments of the residual show.
+    An impulse of the learnt size is subtracted in the measure of its probability. In Gaussian noise
+    its log odds are size (|r| - size / 2) / variance + log(rate / 2), with r the residual. A small
+    network corrects slope and rate by what three moments of the residual show.
 
     Input shape: corrupted frames and the estimate so far, both [batch, frames, frame_length].
     Output shape: the same, the corrupted frames without impulses.
@@ -351,23 +317,15 @@ def _pointwise(channels, outputs=1, *, activation="relu", **last):
 
 
 def unrolled(*, frame_length=256, channels=16, **about):
-    """Noise reduction as an unrolled iteration: small networks steer the half-steps.
+    """Noise reduction as an unrolled iteration (after Gregor and LeCun, 2010).
 
-    Spectral mask; take out what the residual shows to be impulses; mask again.
-    Frames are restored one by one, the last one padded with zeros.
+    Spectral mask; take out what the residual shows to be impulses; mask again. Frames are restored
+    one by one, the last one padded with zeros.
 
     Args:
         frame_length: samples per frame, even; whole cycles per frame are what it is best at.
         channels: of the small networks' hidden layers.
         about: `name` and others of a `Network`.
-
-    Returns:
-        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
-
-    Source: Gregor and LeCun, "Learning Fast Approximations of Sparse Coding", 2010, for unrolling.
-
-    >>> unrolled()(np.zeros([2, 100, 1])).shape
-    TensorShape([2, 100, 1])
     """
     signal = keras.Input((None, 1))
     frames = layers.Reshape((-1, frame_length))(signal)
@@ -382,7 +340,7 @@ class LinearExperts(layers.Layer):
     """A softmax gate that chooses among linear maps of a frame's knots, its every hold-th samples.
 
     The gate sees the shape of the knots, whatever their amplitude, and where they change; the maps
-    see the knots themselves, so a louder waveform is answered louder. One map needs no gate.
+    see the knots themselves. One map needs no gate.
 
     Input shape: [batch, frames, frame_length]. Output shape: [batch, frames, outputs].
     """
@@ -418,30 +376,18 @@ class LinearExperts(layers.Layer):
 
 
 def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, **about):
-    """Time quantization as a choice among linear maps, as the physics has it.
+    """Time quantization as a choice among linear maps (after Jacobs et al., 1991).
 
-    Where the knots decide the waveform, it is a linear function of them; which one depends on the
-    cycle count and on the hold length, and that is the gate's business. One expert is plain linear
-    regression. Frames are restored one by one, the last one padded with zeros.
+    Where the knots decide the waveform, it is a linear function of them; the gate finds out which.
+    One expert is plain linear regression. Frames are restored one by one, the last one padded with
+    zeros.
 
     Args:
         frame_length: samples per frame, a multiple of hold_length.
         hold_length: samples per knot; 1 if it is not known, then every sample is looked at.
-        experts: linear maps to choose from, at least as many as there are cases; spare ones make it
-            likelier that every case finds one.
+        experts: linear maps to choose from; spare ones make it likelier that every case finds one.
         rank: how many dimensions the answers of all experts span, to spare weights; None for all.
         about: `name` and others of a `Network`.
-
-    Returns:
-        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
-
-    Raises:
-        ValueError: if frame_length is not a multiple of hold_length.
-
-    Source: Jacobs, Jordan, Nowlan and Hinton, "Adaptive Mixtures of Local Experts", 1991.
-
-    >>> mixture()(np.zeros([2, 256, 1])).shape
-    TensorShape([2, 256, 1])
     """
     if frame_length % hold_length:
         raise ValueError(f"frame_length must be a multiple of {hold_length}, got {frame_length}")

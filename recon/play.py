@@ -1,8 +1,4 @@
-"""Something to hear and to move: players, and sliders over an experiment; first in both notebooks.
-
-What `sliders` moves is a function of numbers and texts that draws, restores and plays. It has all
-that it needs from its arguments, so that no cell of a notebook can break it.
-"""
+"""Something to hear and to move, first in both notebooks: players, and sliders."""
 
 from functools import cache, wraps
 
@@ -41,9 +37,7 @@ def listen(sounds, sample_rate):
 
 
 def sliders(function, **controls):
-    """Sliders that call a function anew when one is moved, where somebody is there to move them.
-
-    A program that executes a notebook gets what the function shows at its defaults instead.
+    """Sliders that call a function anew; where nobody can move them, what it shows at its defaults.
 
     Args:
         function: of numbers or texts, all with defaults.
@@ -79,11 +73,9 @@ def noise(
 
     Args:
         cycles: per frame; not necessarily whole.
-        amplitude: linear, above 0.
-        phase: radians.
+        amplitude, phase: linear, above 0; radians.
         stddev: of the hiss, linear amplitude.
-        impulse_rate: probability per sample.
-        impulse_amplitude: what an impulse adds, with either sign.
+        impulse_rate, impulse_amplitude: probability per sample; what an impulse adds.
 
     Returns:
         {"corrupted", "network": SNR over all frames, "gain", "to_limit"}, dB.
@@ -102,10 +94,6 @@ def noise(
 
 def hold(cycles=6.0, amplitude=0.8, phase=0.0, hold_length=10):
     """A sinusoid held for some samples, and what a spline and the network for it make of that.
-
-    Args:
-        cycles, amplitude, phase: as in `noise`.
-        hold_length: samples per knot.
 
     Returns:
         {"held", "cubic spline", "network"}: SNR over all frames, dB.
@@ -143,11 +131,7 @@ def recordings():
 
 
 def noisy_recording(name=None, stddev=0.02, impulse_rate=0.002, impulse_amplitude=0.5):
-    """A recording in hiss and impulses, and what the network for it makes of that.
-
-    Args:
-        name: path; None for the first of `recordings`.
-        stddev, impulse_rate, impulse_amplitude: as in `noise`, for a peak of 1.
+    """A recording, by its path, in hiss and impulses, and what the network for it makes of that.
 
     Returns:
         {"corrupted", "network"}: SNR, dB.
@@ -156,11 +140,7 @@ def noisy_recording(name=None, stddev=0.02, impulse_rate=0.002, impulse_amplitud
 
 
 def held_recording(name=None, hold_length=4):
-    """A recording held for some samples, and what the network for it makes of that.
-
-    Args:
-        name: as in `noisy_recording`.
-        hold_length: samples per knot, 2, 4 or 6.
+    """A recording held for 2, 4 or 6 samples, and what the network for it makes of that.
 
     Returns:
         {"corrupted", "network"}: SNR, dB.

@@ -51,7 +51,7 @@ def waveforms(panels, *, x=None, xlabel="time, samples", steps=(), figure=None):
         x: array [n_samples] for the horizontal axis; the sample numbers if None.
         xlabel: its name and unit.
         steps: labels to draw as steps, as a converter would hold them.
-        figure: to draw into, as a part of another one; a new one if None.
+        figure: to draw into; a new one if None.
     """
     figure = figure or plt.figure(figsize=(8.5, 0.5 + 1.7 * len(panels)))
     rows = np.ravel(figure.subplots(len(panels), sharex=True))
@@ -128,7 +128,7 @@ def spectrograms(signals, sample_rate, *, figure=None):
     Args:
         signals: {title: array [n_samples]}.
         sample_rate: Hz.
-        figure: as in `waveforms`; then one panel under another.
+        figure: to draw into, one panel under another; a new one if None.
     """
     shape = (1, len(signals)) if figure is None else (len(signals), 1)
     figure = figure or plt.figure(figsize=(3.2 * len(signals) + 0.8, 3.6))
@@ -155,7 +155,7 @@ def maps(panels, x, y, *, xlabel, ylabel, label):
     Args:
         panels: {title: array [len(y), len(x)]}.
         x, y: arrays of the two quantities.
-        xlabel, ylabel, label: names and units, of the axes and of the numbers.
+        xlabel, ylabel, label: names and units.
     """
     figure = plt.figure(figsize=(4.2 * len(panels) + 1, 3.6))
     row = np.ravel(figure.subplots(1, len(panels), sharex=True, sharey=True))
@@ -170,12 +170,7 @@ def maps(panels, x, y, *, xlabel, ylabel, label):
 
 
 def overview(panels, sounds, sample_rate, *, steps=()):
-    """An experiment at a glance: waveforms on the left, spectrograms of a recording on the right.
-
-    Args:
-        panels, steps: as in `waveforms`; the titles tell what is drawn.
-        sounds, sample_rate: as in `spectrograms`.
-    """
+    """Waveforms on the left, spectrograms on the right; arguments as in these two."""
     figure = plt.figure(figsize=(10, 1.1 * len(panels) + 0.6))
     left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
     waveforms(panels, steps=steps, figure=left)

@@ -61,17 +61,16 @@ class _Spectral(layers.Layer):
 class SpectralGain(_Spectral):
     """A gain for every frequency of every frame, learnt from the spectra around it.
 
-    Where the gain is 1, nothing changes. The gain a^2 / (a^2 + b^2) comes from roots of magnitudes
-    through convolutions over time and frequency without biases: the same at every loudness, and at
-    every rate. Two bins share a position of the convolutions, which halves their work.
+    The gain a^2 / (a^2 + b^2) comes from roots of magnitudes through convolutions over time and
+    frequency without biases: the same at every loudness and every rate (after Ephraim and Malah,
+    1984). Two bins share a position of the convolutions, which halves their work.
 
-    Input shape: two signals [batch, n_samples, 1], whose length is a multiple of half a frame: what
-    is to be changed, and what else to look at. Output shape: the signal's.
+    Input shape: what is to be changed, and what else to look at, both [batch, n_samples, 1],
+    n_samples a multiple of half a frame. Output shape: the same.
 
     Args:
         frame_length: samples, even.
-        channels: of the convolutions.
-        dilations: of their residual blocks, in time and frequency alike.
+        channels, dilations: of the convolutions and their residual blocks.
     """
 
     def __init__(self, frame_length, channels, dilations, **options):
@@ -107,11 +106,6 @@ class Surprise(_Spectral):
     The best linear prediction of one sample from all others, in a signal with the power spectrum
     P(f), errs by the signal filtered with 1 / P(f), over the mean of 1 / P(f) (Kolmogorov, 1941).
     P is the power of each frame, smoothed over nine bins. Nothing is learnt here.
-
-    Input and output shape: [batch, n_samples, 1], n_samples a multiple of half a frame.
-
-    Args:
-        frame_length: samples, even.
     """
 
     def call(self, signal):
@@ -134,19 +128,18 @@ class SpectralShares(_Spectral):
     """Share out the spectrum of the knots among the frequencies that are one in it.
 
     Who keeps every hold_length-th sample folds hold_length frequencies onto each other. The best
-    linear estimate of one of them is what was kept times its share in their power (Wiener, 1949).
-    At first the shares are those of a power that falls as the frequency to the minus fourth, which
-    makes the cubic spline (Unser, 1999). Convolutions over time and frequency learn to change them.
+    linear estimate of one is what was kept times its share in their power (Wiener, 1949). At first
+    the power falls as the frequency to the minus fourth, which makes the cubic spline (Unser,
+    1999). Convolutions over time and frequency learn to change the shares.
 
     Input shape: a held signal, whose first sample is a knot, and an estimate of what it was, both
-    [batch, n_samples, 1], n_samples a multiple of half a frame. Output shape: the same, a better
-    estimate, in which the knots are as they were.
+    [batch, n_samples, 1], n_samples a multiple of half a frame. Output shape: the same; the knots
+    are as they were.
 
     Args:
         hold_length: samples per knot.
         frame_length: samples, a multiple of 2 hold_length.
-        channels: of the convolutions.
-        dilations: of their residual blocks, in time and frequency alike.
+        channels, dilations: of the convolutions and their residual blocks.
     """
 
     def __init__(self, hold_length, frame_length, channels, dilations, **options):
@@ -197,8 +190,6 @@ class SpectralShares(_Spectral):
         x = ops.pad(x, [[0, 0], [0, 0], [0, spare], [0, 0]])
         frames = (samples[0], -1, self.positions)
         x = self.first(ops.reshape(x, (*frames, self.together * x.shape[-1])))
-        # Changes nothing; TensorFlow complains where a convolution with a bias is read twice.
-        x = ops.leaky_relu(x, 1.0)
         for one, other, narrow, wide in self.blocks:
             x += other(_leaky(one(_leaky(x))))
             x += wide(ops.relu(narrow(x)))
@@ -221,8 +212,8 @@ def _leaky(x):
 class _Across(layers.Layer):
     """A dense layer across frequencies, [..., bins, channels] -> [..., units, channels].
 
-    A product from the left, which `layers.EinsumDense` would wrap in transpositions: with them the
-    whole network takes a third longer.
+    `layers.EinsumDense` would wrap the product in transpositions; the network would take a third
+    longer.
     """
 
     def __init__(self, units, **options):
@@ -240,15 +231,10 @@ class _Across(layers.Layer):
 class Choice(layers.Layer):
     """A mean of several answers under weights that are fourth powers.
 
-    The power makes the choice sharp, and keeps it the same at every loudness: a network without
-    biases can choose so, where sums of rectifiers take long to tell one answer from another.
+    The power makes the choice sharp, and keeps it the same at every loudness.
 
-    Input shape: answers [batch, positions, count * samples], one behind the other; roots of their
-    weights, [batch, positions, count], or count * samples of them for a choice at every sample.
-    Output shape: [batch, positions, samples].
-
-    Args:
-        count: answers to choose from.
+    Input shape: `count` answers [batch, positions, count * samples], one behind the other; roots of
+    their weights, as many or one per answer. Output shape: [batch, positions, samples].
     """
 
     receptive_field = (0, 0, 1)  # positions
@@ -277,13 +263,11 @@ def denoiser(
 ):
     """Hiss and clicks out of recordings: clicks where they are short, hiss where it is flat.
 
-    A dilated network on positions of several samples takes out what stands out in time. From that
-    estimate follows what each sample would be if its neighbours on both sides were all that is
-    known (`Surprise`); sample by sample the network chooses between the corrupted signal, its
-    estimate and this expectation. Spectral gains, with long frames and then short ones, take out
-    what fills the spectrum. Nothing has a bias, so a signal twice as loud is answered twice as
-    loud: no level has to be learnt, and a network trained on one level of hiss serves others
-    (Mohan et al., 2020).
+    A dilated network takes out what stands out in time (van den Oord et al., 2016). From that
+    estimate follows what the neighbours of each sample let expect (`Surprise`); sample by sample
+    the network chooses between the corrupted signal, its estimate and this expectation. Spectral
+    gains, with long frames and then short ones, take out what fills the spectrum. Nothing has a
+    bias, so a signal twice as loud is answered twice as loud (Mohan et al., 2020).
 
     Args:
         position: samples that make one position of the network in time.
@@ -291,18 +275,6 @@ def denoiser(
         frame_length: samples whose spectrum tells what neighbours let expect.
         gains: frame length, channels and dilations of each `SpectralGain`.
         about: `name` and others of a `Network`.
-
-    Returns:
-        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
-
-    Source: van den Oord et al., "WaveNet", 2016, for dilations; Kolmogorov, "Interpolation and
-    Extrapolation of Stationary Random Sequences", 1941, for expectations; Ephraim and Malah,
-    "Speech Enhancement Using a Minimum Mean-Square Error Short-Time Spectral Amplitude Estimator",
-    1984, for gains; Mohan, Kadkhodaie, Simoncelli and Fernandez-Granda, "Robust and Interpretable
-    Blind Image Denoising via Bias-Free Convolutional Neural Networks", 2020.
-
-    >>> denoiser(sample_rate=8000)(np.zeros([2, 1001, 1])).shape
-    TensorShape([2, 1001, 1])
     """
     signal = keras.Input((None, 1))
     corrupted = layers.Reshape((-1, position), **EXACT)(signal)
@@ -328,26 +300,13 @@ def interpolator(
 ):
     """Recordings quantized in time: the samples between the knots; the knots stay as they are.
 
-    What a frequency of the knots was before they were kept is a question of shares, see
-    `SpectralShares`: with long frames first, then with short ones that see the estimate so far.
+    `SpectralShares` with long frames first, then with short ones that see the estimate so far.
 
     Args:
         hold_length: samples per knot, at least 2; the first sample is a knot.
         frame_lengths: samples, of each `SpectralShares`, multiples of 2 hold_length.
         channels, dilations: of each.
         about: `name` and others of a `Network`.
-
-    Returns:
-        Network, [batch, n_samples, 1] -> the same shape, any n_samples; linear output.
-
-    Raises:
-        ValueError: if a frame length is no multiple of 2 hold_length.
-
-    Source: Wiener, "Extrapolation, Interpolation, and Smoothing of Stationary Time Series", 1949;
-    Unser, "Splines: A Perfect Fit for Signal and Image Processing", 1999.
-
-    >>> interpolator(hold_length=6)(np.zeros([2, 1001, 1])).shape
-    TensorShape([2, 1001, 1])
     """
     signal = keras.Input((None, 1))
     x = signal

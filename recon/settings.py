@@ -11,11 +11,7 @@ from pathlib import Path
 
 
 def profile():
-    """The profile to run, "full" or "quick".
-
-    Raises:
-        ValueError: if RECON_PROFILE is anything else.
-    """
+    """The profile to run, "full" or "quick"; a ValueError if RECON_PROFILE is anything else."""
     value = os.environ.get("RECON_PROFILE", "full")
     if value not in ("full", "quick"):
         raise ValueError(f"RECON_PROFILE must be full or quick, got {value!r}")
@@ -28,11 +24,7 @@ def choose(*, full, quick):
 
 
 def recordings():
-    """The folder that RECON_RECORDINGS names, or that of the recordings that ship; a Path.
-
-    Raises:
-        ValueError: if it is no folder.
-    """
+    """The folder that RECON_RECORDINGS names, or that of the recordings that ship; a Path."""
     name = os.environ.get("RECON_RECORDINGS")
     folder = Path(name).expanduser() if name else Path(__file__).parent / "recordings"
     if not folder.is_dir():

@@ -15,9 +15,9 @@ def uniform(bounds, count, seed, *, logarithmic=False, whole=False):
     Args:
         bounds: (smallest, largest); two equal numbers make a constant.
         count: how many, an int or a scalar tensor.
-        seed: int tensor [2], the stateless seed; equal seeds give equal draws.
-        logarithmic: draw the logarithm uniformly instead; both bounds must be above 0.
-        whole: draw whole numbers; both ends are included.
+        seed: int tensor [2]; equal seeds give equal draws.
+        logarithmic: draw the logarithm uniformly instead.
+        whole: draw whole numbers.
 
     Returns:
         float32 tensor [count].
@@ -34,15 +34,7 @@ def uniform(bounds, count, seed, *, logarithmic=False, whole=False):
 def normal(shape, seed):
     """Draw standard normal numbers, by the transform of Box and Muller (1958).
 
-    Two uniform numbers make a point of the plane, whose coordinates are independent and normal.
-    On whole tensors at a time it is faster than `tf.random.stateless_normal`.
-
-    Args:
-        shape: of the result, a list of ints or an int tensor.
-        seed: int tensor [2], the stateless seed.
-
-    Returns:
-        float32 tensor of that shape.
+    On whole tensors at a time it is faster than `tf.random.stateless_normal`; float32.
     """
     count = tf.reduce_prod(shape)
     draws = tf.random.stateless_uniform([2, (count + 1) // 2], seed)
@@ -54,13 +46,12 @@ def normal(shape, seed):
 def sinusoid(cycles, amplitude, phase, n_samples):
     """A sinusoid per waveform: amplitude sin(2 pi cycles n / n_samples + phase).
 
-    The frame spans exactly `cycles` cycles: sample n_samples would equal sample 0, so there is
-    no repeated endpoint. The argument is measured from the nearest crest, so that samples which
-    are zero on paper are zero in float32 too.
+    The argument is measured from the nearest crest, so that samples which are zero on paper are
+    zero in float32 too.
 
     Args:
         cycles: cycles per frame, numbers [batch] or one; not necessarily whole.
-        amplitude: linear, numbers [batch] or one; 0 is silence.
+        amplitude: linear, numbers [batch] or one.
         phase: radians, numbers [batch] or one.
         n_samples: frame length, samples.
 
@@ -86,9 +77,7 @@ def draw_sinusoids(count, n_samples, seed, *, cycles, amplitude, phase):
         count: waveforms to draw.
         n_samples: frame length, samples.
         seed: int tensor [2].
-        cycles: range of whole cycles per frame, up to n_samples / 2, the Nyquist frequency.
-        amplitude: range of linear amplitudes, at least 0.
-        phase: range of phases, radians.
+        cycles, amplitude, phase: ranges, as in `datasets.noise_reduction`.
 
     Returns:
         float32 tensor [count, n_samples].

@@ -24,16 +24,10 @@ tf.config.experimental.enable_tensor_float_32_execution(False)
 
 @keras.saving.register_keras_serializable(package="recon")
 def log_mean_squared_error(clean, estimate):
-    """Mean over waveforms of log(mean squared error of each waveform): the criterion, normalised.
+    """Logarithm of each waveform's mean squared error, [batch]; Keras takes the mean.
 
     Halving the error of a quiet waveform counts as much as halving that of a loud one, and the
     gradient keeps its size as the error falls. 1e-10 keeps a perfect waveform finite.
-
-    Args:
-        clean, estimate: tensors [batch, n_samples, 1].
-
-    Returns:
-        Tensor [batch], natural logarithms; Keras takes the mean.
     """
     return ops.log(ops.mean(ops.square(clean - estimate), axis=(1, 2)) + 1e-10)
 
@@ -41,9 +35,8 @@ def log_mean_squared_error(clean, estimate):
 def distribute():
     """Have `fit` train on all devices that JAX sees, those of other machines included.
 
-    Called once, before anything else of JAX or Keras, on every machine; Keras' environment
-    variables say which (docs/machines.md). Each batch is shared out among all, and all end with
-    the weights of one device up to rounding. Needs KERAS_BACKEND=jax.
+    Called once on every machine, before any network is made; Keras' environment variables say which
+    machine it is (docs/machines.md). Each batch is shared out among all.
     """
     import jax
 
@@ -80,11 +73,10 @@ def fit(
 ):
     """Train a network, keep its best weights, and survive interruption.
 
-    Whenever the validation data are scored better than before, the network is saved to `path`; the
-    whole state goes beside it. A run is its path. Called again with the same layers, settings and
-    data, a finished run is loaded and a stopped one goes on, whatever weights the model has, and
-    ends with the same weights. Otherwise one line says so, and training begins at the model's
-    weights. Data without a seed begin anew. A loss that is not finite ends the training.
+    Whenever the validation score improves, the network is saved to `path`; the whole state goes
+    beside it. A run is its path: called again with the same layers, settings and data, a finished
+    run is loaded and a stopped one goes on, whatever weights the model has. Otherwise a line says
+    so, and training begins at the model's weights. Data without a seed begin anew.
 
     Args:
         model: functional Keras model; holds its best weights when this returns.
@@ -94,18 +86,15 @@ def fit(
         path: file to keep the best network in, ending in .keras.
         learning_rate: a number, or a Keras schedule.
         cosine: whether a number is the peak of a rate that rises for a twentieth of the steps and
-            then falls along a cosine; else it stays, and Keras' callbacks may change it.
-        loss: a Keras loss, a function of (clean, estimate), or a name.
-        validations: how often to score the validation data, at most.
-        jit_compile: as in `keras.Model.compile`; True has XLA fuse the step, which takes seconds to
-            compile; what it gains depends on the machine (docs/performance.md).
-        ema_momentum: of an exponential moving average of the weights, which is then what is scored
-            and kept; 0 for none.
+            falls along a cosine; else it stays, and Keras' callbacks may change it.
+        loss, jit_compile: as in `keras.Model.compile`.
+        validations: how often to score the validation data.
+        ema_momentum: of a moving average of the weights, which is then scored and kept; 0 for none.
         callbacks: of Keras; an epoch is the time between two validations.
 
     Returns:
-        dict: "parameters", "steps", "seconds" of training and validation, "finished", and the
-        curves "step", "second", "loss", "validation_loss" and "validation_mse".
+        dict: "parameters", "steps", "seconds", "finished", and the curves "step", "second", "loss",
+        "validation_loss" and "validation_mse".
     """
     if cosine and not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         learning_rate = keras.optimizers.schedules.CosineDecay(
@@ -142,12 +131,10 @@ def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
 
     Args:
         build: callable that makes a network.
-        pipeline: callable (seed=...) that makes its training data, such as
-            functools.partial(datasets.noise_reduction, 64).
-        validation: (corrupted, clean) arrays, the same for all.
+        pipeline: callable (seed=...) that makes its training data.
+        validation, options: as in `fit`.
         seeds: whole numbers.
         path: as in `fit`, with {seed} in the place of the seed.
-        options: as in `fit`.
 
     Returns:
         Two lists, of networks and of what `fit` returned.
