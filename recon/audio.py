@@ -16,12 +16,8 @@ from recon import settings
 
 
 def reading(path):
-    """Open a recording of any format that libsndfile reads, as a soundfile.SoundFile.
-
-    Raises:
-        ValueError: if there is no such file, it holds no samples, or its header says that it was
-            cut short.
-    """
+    """Open a recording as a soundfile.SoundFile; a ValueError if there is no such file, it holds no
+    samples, or its header says that it was cut short."""
     if not os.path.isfile(path):
         raise ValueError(f"input must be a file, got {str(path)!r}")
     file = soundfile.SoundFile(path)
@@ -30,6 +26,12 @@ def reading(path):
     if cut := re.search(r"(?:data|SSND) : \d+ \(should be \d+\)", file.extra_info):
         raise ValueError(f"input must be complete, got {str(path)!r}: {cut[0]}")
     return file
+
+
+def read_mono(path):
+    """(float32 samples [n_samples], sample rate) of a recording, its channels averaged."""
+    with reading(path) as file:
+        return file.read(dtype="float32", always_2d=True).mean(axis=1), file.samplerate
 
 
 def blocks(file, block_length):
@@ -54,7 +56,7 @@ def first_knot(blocks, hold_length):
         int, samples from the start, less than `hold_length`; 0 if nothing ever changes.
 
     Raises:
-        ValueError: if the recording is not held for that long.
+        ValueError: if it is not held for that long.
     """
     changes, last, start = [], None, 0
     for block in blocks if hold_length > 1 else ():
@@ -135,9 +137,7 @@ def load(folder, *, sample_rate=None):
     for path in sorted(filter(Path.is_file, Path(folder).rglob("[!.]*"))):
         name = path.relative_to(folder).as_posix()
         try:
-            with reading(path) as file:
-                samples = file.read(dtype="float32", always_2d=True).mean(axis=1)
-                rates[name] = file.samplerate
+            samples, rates[name] = read_mono(path)
         except (ValueError, soundfile.SoundFileError) as error:
             print(f"skipped: {name}: {error}")
             continue

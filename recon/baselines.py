@@ -11,7 +11,7 @@ import numpy as np
 from scipy import interpolate, ndimage, signal
 from scipy.special import softmax
 
-from recon import limits, metrics
+from recon import checks, limits, metrics
 
 MARGIN = 16  # knots added at either end, so that no interpolator has to extrapolate
 STEPS = 6  # of expectation-maximisation: at the defaults the error has settled to five digits
@@ -76,14 +76,16 @@ def expectation_maximisation(
         n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude: as in
             `limits.noise_bound`; of the phase it uses whether it is known, no other range.
     """
-    noisy, (first, last) = np.asarray(corrupted, np.float64)[..., 0], cycles
+    n_samples, (first, last), amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
+    stddev, impulse_rate, size = checks.noise(stddev, impulse_rate, impulse_amplitude)
+    noisy = np.asarray(corrupted, np.float64)[..., 0]
     circle = phase[0] < phase[1]
     powers = np.maximum(stddev, 1e-6 * (amplitude[1] or 1)) ** 2  # never quite 0: it divides
     power = np.full((len(noisy), 1), powers[1])
     rate = np.full_like(power, np.mean(impulse_rate))
     impulses = np.zeros_like(noisy)
     spectrum = np.zeros((len(noisy), n_samples // 2 + 1), np.complex128)
-    jumps = impulse_amplitude * np.array([0.0, 1.0, -1.0])[:, None, None]
+    jumps = size * np.array([0.0, 1.0, -1.0])[:, None, None]
     for _ in range(STEPS):
         bins = np.fft.rfft(noisy - impulses)[:, first : last + 1] * 2 / n_samples
         turn = np.exp(1j * (np.angle(bins) if circle else phase[0] - np.pi / 2))
@@ -198,6 +200,7 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
         n_samples, cycles, amplitude, phase, hold_length: as in `limits.hold_bound`. Of the phase it
             uses whether it is known, no other range.
     """
+    n_samples, cycles, amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
     knots = np.ascontiguousarray(held[:, ::hold_length, 0], np.float64)
     known = phase[0] if phase[0] == phase[1] else None
     waves, mean, _ = limits.held_prior(n_samples, cycles, amplitude, hold_length, known)
@@ -239,10 +242,7 @@ def _sinc_weights(distances):
 
 
 def lagrange(held, *, hold_length):
-    """Polynomial of degree 12 through the 13 nearest knots: a proxy for Wadia's.
-
-    Wadia never published the coefficients; this polynomial stands in for them.
-    """
+    """Polynomial of degree 12 through the 13 nearest knots, for Wadia's, never published."""
     return polyphase(held, hold_length=hold_length, kernel=_lagrange_weights, taps=14)
 
 

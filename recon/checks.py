@@ -3,52 +3,55 @@
 import numpy as np
 
 
-def check_signal(n_samples, cycles, amplitude, phase):
-    """Raise a ValueError unless these numbers describe sinusoids.
+def signal(n_samples, cycles, amplitude, phase):
+    """The same numbers, if they describe sinusoids; a number for a range is a constant.
 
-    >>> check_signal(100, cycles=(1, 60), amplitude=(0, 1), phase=(0, 0))
+    >>> signal(100, cycles=(1, 60), amplitude=1, phase=0)
     Traceback (most recent call last):
-    ValueError: cycles must be (smallest, largest) within [0, 50], got (1, 60)
+    ValueError: cycles must lie within [0, 50], smallest first, got (1, 60)
     """
     if n_samples < 1 or n_samples % 1:
         raise ValueError(f"n_samples must be a whole number of at least 1, got {n_samples}")
-    _check_range("cycles", cycles, 0, n_samples // 2)
-    if any(count % 1 for count in cycles):
-        raise ValueError(f"cycles must be whole numbers, got {cycles}")
-    _check_range("amplitude", amplitude, 0)
-    _check_range("phase", phase, -np.inf)
+    cycles = _range("cycles", cycles, 0, n_samples // 2, whole=True)
+    amplitude, phase = _range("amplitude", amplitude, 0), _range("phase", phase, -np.inf)
     if phase[1] - phase[0] > 6.29:
         raise ValueError(f"phase must span one turn, 2 pi, at most, got {phase}")
+    return int(n_samples), cycles, amplitude, phase
 
 
-def check_noise(stddev, impulse_rate, impulse_amplitude):
-    """Raise a ValueError unless these numbers describe hiss and impulses."""
-    _check_range("stddev", stddev, 0)
-    _check_range("impulse_rate", impulse_rate, 0, 1)
-    _check_range("impulse_amplitude", (impulse_amplitude, impulse_amplitude), 0)
+def noise(stddev, impulse_rate, impulse_amplitude):
+    """The same numbers, if they describe hiss and impulses; a number for a range is a constant."""
+    impulse_amplitude, _ = _range("impulse_amplitude", impulse_amplitude, 0)
+    return (
+        _range("stddev", stddev, 0),
+        _range("impulse_rate", impulse_rate, 0, 1),
+        impulse_amplitude,
+    )
 
 
-def check_hold(hold_length):
-    """Raise a ValueError unless `hold_length` is a whole number of samples, or a range of them."""
-    first, last = np.broadcast_to(hold_length, 2)
-    if not 1 <= first <= last or first % 1 or last % 1:
-        raise ValueError(f"hold_length must be a whole number of at least 1, got {hold_length}")
+def hold(hold_length):
+    """A hold length, or a range of them, if it is one."""
+    bounds = _range("hold_length", hold_length, 1, whole=True)
+    return bounds if np.ndim(hold_length) else bounds[0]
 
 
-def check_shapes(**arrays):
+def shapes(**arrays):
     """Raise a ValueError unless all arrays have one shape: NumPy would broadcast them.
 
-    >>> check_shapes(reference=np.zeros(3), estimate=np.zeros(2))
+    >>> shapes(reference=np.zeros(3), estimate=np.zeros(2))
     Traceback (most recent call last):
     ValueError: reference, estimate must have one shape, got [(3,), (2,)]
     """
-    shapes = [np.shape(array) for array in arrays.values()]
-    if len(set(shapes)) > 1:
-        raise ValueError(f"{', '.join(arrays)} must have one shape, got {shapes}")
+    found = [np.shape(array) for array in arrays.values()]
+    if len(set(found)) > 1:
+        raise ValueError(f"{', '.join(arrays)} must have one shape, got {found}")
 
 
-def _check_range(name, bounds, low, high=np.inf):
-    first, last = bounds
+def _range(name, bounds, low, high=np.inf, whole=False):
+    first, last = np.broadcast_to(bounds, 2).tolist()
     if not (low <= first <= last <= high and np.isfinite(last - first)):
-        rule = f"{name} must be (smallest, largest) within [{low:g}, {high:g}]"
+        rule = f"{name} must lie within [{low:g}, {high:g}], smallest first"
         raise ValueError(f"{rule}, got {bounds}")
+    if whole and (first % 1 or last % 1):
+        raise ValueError(f"{name} must be whole, got {bounds}")
+    return (int(first), int(last)) if whole else (first, last)

@@ -65,17 +65,14 @@ def sample_and_hold(signal, hold_length):
 
 
 def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False):
-    """Damage that draws a noise level and an impulse rate per waveform.
+    """Damage, (clean [batch, n_samples], seed) -> corrupted, of a level and a rate per waveform.
 
     Args:
         stddev, impulse_rate: ranges, as in `datasets.noise_reduction`.
         impulse_amplitude: what an impulse adds, with either sign.
         logarithmic: draw the level uniform in its logarithm: every decade is as likely.
-
-    Returns:
-        Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
     """
-    checks.check_noise(stddev, impulse_rate, impulse_amplitude)
+    stddev, impulse_rate, size = checks.noise(stddev, impulse_rate, impulse_amplitude)
 
     def corrupt(clean, seed):
         seeds = tf.unstack(tf.random.split(seed, 4))
@@ -83,21 +80,18 @@ def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False):
         levels = signals.uniform(stddev, count, seeds[0], logarithmic=logarithmic)
         rates = signals.uniform(impulse_rate, count, seeds[1])
         noisy = add_gaussian_noise(clean, levels, seed=seeds[2])
-        return add_impulse_noise(noisy, rates, impulse_amplitude, seed=seeds[3])
+        return add_impulse_noise(noisy, rates, size, seed=seeds[3])
 
     return corrupt
 
 
 def hold(hold_length):
-    """Damage that quantizes in time by a sample-and-hold.
+    """Damage, (clean [batch, n_samples], seed) -> corrupted, that quantizes in time.
 
     Args:
         hold_length: samples per knot, or a range to draw from per waveform.
-
-    Returns:
-        Callable (clean [batch, n_samples], seed) -> corrupted of that shape.
     """
-    checks.check_hold(hold_length)
+    hold_length = checks.hold(hold_length)
 
     def corrupt(clean, seed):
         if np.ndim(hold_length) == 0:

@@ -65,9 +65,6 @@ def inverse_quantization(
         batch_size, seed, n_samples, cycles, amplitude, phase: as in `noise_reduction`.
         hold_length: samples per knot, or a range to draw from per waveform; 1 changes nothing.
 
-    Returns:
-        Endless tf.data.Dataset of (corrupted, clean), float32 [batch_size, n_samples, 1].
-
     >>> corrupted, clean = next(iter(inverse_quantization(2, seed=1)))
     >>> corrupted.shape
     TensorShape([2, 100, 1])
@@ -84,8 +81,8 @@ def sinusoids(batch_size, n_samples, cycles, amplitude, phase, *, seed, damage):
         damage: callable (clean [batch, n_samples], seed) -> corrupted of TensorFlow operations, as
             `corruptors.noise` and `corruptors.hold` return.
     """
+    n_samples, cycles, amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
     ranges = {"cycles": cycles, "amplitude": amplitude, "phase": phase}
-    checks.check_signal(n_samples, **ranges)
 
     def clean(seed):
         return signals.draw_sinusoids(BLOCK, n_samples, seed, **ranges)

@@ -82,16 +82,13 @@ def corrupted_as(damage, clean, index, *, seed):
 
 
 def score_files(methods, recordings, damage, *, seed, measures=None):
-    """Damage and restore each recording whole; measure each file by itself.
+    """Damage and restore each recording whole: {method: {measure: array [recordings]}}.
 
     Args:
         methods: {name: callable}, each mapping [1, n_samples, 1] to the same shape.
         recordings: {name: float32 array [n_samples]}, the clean signals.
         damage, seed: as in `corrupted_as`; every method gets the same corrupted signal.
         measures: {name: metric of (reference, estimate)} beside the SNR.
-
-    Returns:
-        {method: {measure: float array [recordings]}}.
     """
     measures = {"snr_db": metrics.snr_db} | (measures or {})
     scores = {name: {measure: [] for measure in measures} for name in methods}
@@ -137,7 +134,7 @@ def table(scores, columns, *, heading="method", best_last=True):
 
     Args:
         scores: {method: {key: number}}.
-        columns: {key: (heading, format)}; a column for which no row has a number is left out.
+        columns: {key: (heading, format)}; one for which no row has a number is left out.
         heading: what the rows are.
         best_last: whether the first column's number sorts the rows, one without it last.
 

@@ -7,6 +7,8 @@ NoiseReduction.ipynb).
 
 import numpy as np
 
+from recon import models
+
 
 class Stream:
     """A network applied to a signal that arrives bit by bit.
@@ -32,26 +34,15 @@ class Stream:
     """
 
     def __init__(self, model, mix=1.0):
-        if not hasattr(model, "receptive_field"):
-            from recon import models  # Keras, for those who use it only
-
-            model = models.as_network(model)
-        self.model, self.mix = model, float(mix)
-        left, self.latency, self.stride = model.receptive_field
+        self.model, self.mix = models.as_network(model), float(mix)
+        left, self.latency, self.stride = self.model.receptive_field
         self.left = -(-left // self.stride) * self.stride  # whole strides
         self.context = None  # input from sample self.first on, [n_samples, ...]
         self.first = self.done = 0  # samples
 
     def push(self, samples):
-        """Take the next samples of the signal, give back what they settle.
-
-        Args:
-            samples: real array [n_samples] or [n_samples, channels], any n_samples, 0 included;
-                each channel is restored by itself.
-
-        Returns:
-            float32 array [n_final] or [n_final, channels].
-        """
+        """Take the next samples, [n_samples] or [n_samples, channels], give back what they settle;
+        each channel is restored by itself."""
         samples = np.asarray(samples, np.float32)
         if self.context is not None:
             samples = np.concatenate([self.context, samples])

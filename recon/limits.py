@@ -18,8 +18,8 @@ def mean_square(bounds):
     >>> mean_square((0.0, 3.0))
     3.0
     """
-    first, last = bounds
-    return (first**2 + first * last + last**2) / 3
+    first, last = np.broadcast_to(bounds, 2)
+    return float(first**2 + first * last + last**2) / 3
 
 
 def is_circle(phase):
@@ -29,9 +29,8 @@ def is_circle(phase):
 
 def noise_error(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude):
     """Mean squared error of the noise experiment's input: E[sigma^2] + E[rate] size^2."""
-    checks.check_signal(n_samples, cycles, amplitude, phase)
-    checks.check_noise(stddev, impulse_rate, impulse_amplitude)
-    return mean_square(stddev) + sum(impulse_rate) / 2 * impulse_amplitude**2
+    stddev, impulse_rate, size = checks.noise(stddev, impulse_rate, impulse_amplitude)
+    return mean_square(stddev) + sum(impulse_rate) / 2 * size**2
 
 
 def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude):
@@ -51,8 +50,8 @@ def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
         cycles: strictly between 0 and n_samples / 2.
         impulse_rate, impulse_amplitude: do not matter, as the oracle tells every impulse.
     """
-    checks.check_signal(n_samples, cycles, amplitude, phase)
-    checks.check_noise(stddev, impulse_rate, impulse_amplitude)
+    n_samples, cycles, amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
+    stddev, *_ = checks.noise(stddev, impulse_rate, impulse_amplitude)
     if not 0 < cycles[0] <= cycles[1] < n_samples / 2:  # sine and cosine: two amplitudes
         raise ValueError(f"cycles must lie between 0 and {n_samples / 2:g}, got {cycles}")
     if max(stddev) == 0:
@@ -109,8 +108,8 @@ def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
     >>> hold_error(**signal, hold_length=2).round(6).tolist()  # 0 1 0 -1 becomes 0
     [0.5]
     """
-    checks.check_signal(n_samples, cycles, amplitude, phase)
-    checks.check_hold(hold_length)
+    n_samples, cycles, amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
+    hold_length = checks.hold(hold_length)
     counts, n = np.arange(cycles[0], cycles[1] + 1)[:, None], np.arange(n_samples)
     errors = 0
     for value, weight in _phases(phase):
@@ -135,8 +134,8 @@ def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
     >>> hold_bound(**signal, hold_length=2).tolist()
     [0.0, 0.0]
     """
-    checks.check_signal(n_samples, cycles, amplitude, phase)
-    checks.check_hold(hold_length)
+    n_samples, cycles, amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
+    hold_length = checks.hold(hold_length)
     errors = 0
     for known, weight in [(None, 1.0)] if is_circle(phase) else _phases(phase):
         prior = held_prior(n_samples, cycles, amplitude, hold_length, known)

@@ -12,7 +12,7 @@ from recon import checks
 
 def _waveforms(**signals):
     """The arguments as float64 [batch, samples]."""
-    checks.check_shapes(**signals)
+    checks.shapes(**signals)
     arrays = [np.asarray(signal, np.float64) for signal in signals.values()]
     return [array.reshape(len(array) if array.ndim > 1 else 1, -1) for array in arrays]
 

@@ -28,8 +28,7 @@ class Network(keras.Model):
     Args:
         inputs: keras.Input((None, 1)).
         outputs: tensor [batch, n_samples, 1].
-        sample_rate: Hz, of the recordings that it is for, or the lowest and the highest; None if it
-            is for any.
+        sample_rate: Hz, of the recordings that it is for, or (lowest, highest); None for any.
         purpose: what it restores, in a few words.
         hold_length: samples per knot, if it restores a hold, and takes the first sample for a knot.
 
@@ -61,8 +60,8 @@ class Network(keras.Model):
 
 
 def as_network(model):
-    """The model itself if it is a `Network`, else a Network of its layers, weights shared."""
-    if isinstance(model, Network):
+    """The model itself if it has a `receptive_field`, else a Network of its layers."""
+    if hasattr(model, "receptive_field"):
         return model
     return Network(model.inputs[0], model.outputs[0], name=model.name)
 
@@ -383,14 +382,12 @@ def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, **about)
     zeros.
 
     Args:
-        frame_length: samples per frame, a multiple of hold_length.
+        frame_length: samples per frame.
         hold_length: samples per knot; 1 if it is not known, then every sample is looked at.
         experts: linear maps to choose from; spare ones make it likelier that every case finds one.
         rank: how many dimensions the answers of all experts span, to spare weights; None for all.
         about: `name` and others of a `Network`.
     """
-    if frame_length % hold_length:
-        raise ValueError(f"frame_length must be a multiple of {hold_length}, got {frame_length}")
     signal = keras.Input((None, 1))
     x = layers.Reshape((-1, frame_length))(signal)
     x = LinearExperts(experts, rank or frame_length, hold_length, **EXACT)(x)

@@ -130,7 +130,7 @@ def recordings():
     return [(path.name, str(path)) for path in paths]
 
 
-def noisy_recording(name=None, stddev=0.02, impulse_rate=0.002, impulse_amplitude=0.5):
+def noisy_recording(name="", stddev=0.02, impulse_rate=0.002, impulse_amplitude=0.5):
     """A recording, by its path, in hiss and impulses, and what the network for it makes of that.
 
     Returns:
@@ -139,7 +139,7 @@ def noisy_recording(name=None, stddev=0.02, impulse_rate=0.002, impulse_amplitud
     return _recording(name, _noise(stddev, impulse_rate, impulse_amplitude), "denoise")
 
 
-def held_recording(name=None, hold_length=4):
+def held_recording(name="", hold_length=4):
     """A recording held for 2, 4 or 6 samples, and what the network for it makes of that.
 
     Returns:
@@ -149,9 +149,7 @@ def held_recording(name=None, hold_length=4):
 
 
 def _recording(name, damage, network):
-    with audio.reading(name or recordings()[0][1]) as file:
-        clean = file.read(dtype="float32", always_2d=True).mean(axis=1)
-        rate = file.samplerate
+    clean, rate = audio.read_mono(name or recordings()[0][1])
     clean /= np.abs(clean).max() or 1.0
     corrupted = damage(clean[None], (0, 0))[0].numpy()
     restored = recon.restore(corrupted, rate, network=_load(network), resample=True)

@@ -17,8 +17,8 @@ from recon.models import EXACT, Network
 class _Spectral(layers.Layer):
     """What works on spectra of frames, half a frame apart under a sine window, before and after.
 
-    `hops` is how many halves of a frame, on either side of its own, a sample depends on. Signals
-    [batch, n_samples, 1] are whole halves long.
+    A sample depends on `hops` halves of a frame on either side of its own. Signals [batch,
+    n_samples, 1] are whole halves long.
     """
 
     def __init__(self, frame_length, **options):
@@ -145,9 +145,6 @@ class SpectralShares(_Spectral):
     def __init__(self, hold_length, frame_length, channels, dilations, **options):
         super().__init__(frame_length, **options)
         self.hold_length, self.channels, self.dilations = hold_length, channels, dilations
-        if frame_length % (2 * hold_length):
-            rule = f"frame_length must be a multiple of {2 * hold_length}"
-            raise ValueError(f"{rule}, got {frame_length}")
         self.bins = frame_length // (2 * hold_length) + 1  # of the knots' spectrum
         self.together = max(1, round(6 / hold_length))  # bins that share a position: less work
         self.positions = -(-self.bins // self.together)

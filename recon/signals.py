@@ -18,9 +18,6 @@ def uniform(bounds, count, seed, *, logarithmic=False, whole=False):
         seed: int tensor [2]; equal seeds give equal draws.
         logarithmic: draw the logarithm uniformly instead.
         whole: draw whole numbers.
-
-    Returns:
-        float32 tensor [count].
     """
     first, last = bounds
     if logarithmic:
@@ -78,9 +75,6 @@ def draw_sinusoids(count, n_samples, seed, *, cycles, amplitude, phase):
         n_samples: frame length, samples.
         seed: int tensor [2].
         cycles, amplitude, phase: ranges, as in `datasets.noise_reduction`.
-
-    Returns:
-        float32 tensor [count, n_samples].
     """
     seeds = tf.unstack(tf.random.split(seed, 3))
     cycles = uniform(cycles, count, seeds[0], whole=True)

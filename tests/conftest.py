@@ -14,12 +14,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # or threads of one worker would wait f
         os.environ[f"{library}_THREADS"] = "1"
 
 
-LONGEST = ("test_rerun.py", "test_machines.py", "test_training.py")
+LONGEST = ("test_rerun.py", "test_machines.py", "test_models.py", "test_framing.py")
 
 
 def pytest_collection_modifyitems(items):
-    """Longest files come first, or one worker would end long after the other. The cells of the
-    notebooks belong together, and take long."""
+    """Longest files come first, or one worker would end long after the other."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
     for item in items:
         if item.path.suffix == ".ipynb":

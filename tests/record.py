@@ -16,7 +16,6 @@ import re
 import resource
 import sys
 import time
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,20 +24,21 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from recon import datasets, evaluation, models  # noqa: E402
+import recon  # noqa: E402
 
 RESULTS = ROOT / "docs" / "results"
 WEIGHTS = ROOT / "recon" / "weights"
 NOTEBOOKS = {"NoiseReduction": "noise_reduction", "InverseQuantization": "inverse_quantization"}
-BEST = {"noise_reduction": "runs/noise_unrolled_1.keras",
-        "inverse_quantization": "runs/hold_mixture_1.keras"}  # fmt: skip
+BEST = {
+    "noise_reduction": "runs/noise_unrolled_1.keras",
+    "inverse_quantization": "runs/hold_mixture_1.keras",
+}
 PURPOSE = {
     "noise_reduction": "sinusoids in hiss and impulses",
     "inverse_quantization": "sinusoids of known phase, held for 10 samples",
 }
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib")
-
-
+SHAPES, SHIPS = ("encoder-decoder", "U-Net"), "network that ships"
 DRAWING = {"plotting", "plt", "play", "display", "print", "claim"}
 
 
@@ -120,9 +120,6 @@ def load():
     return {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
 
 
-SHIPS = "network that ships"
-
-
 def best(rows, key):
     """(name, value) of the row with the largest number, the network that ships apart."""
     found = {name: row[key] for name, row in rows.items() if key in row and name != SHIPS}
@@ -135,23 +132,18 @@ def readme_table():
     noise, hold = (load()[name]["results"] for name in NOTEBOOKS.values())
     lines = [
         "| experiment | untouched | best classical | encoder-decoder | U-Net"
-        " | built on the physics | limit |",
+        " | built on the physics | bound |",
         "|:---|---:|---:|---:|---:|---:|---:|",
-        row(
-            "noise reduction: gain, dB", 0.0, best(noise["baselines"], "gain_db"),
-            *(noise["networks"][name]["gain_db"] for name in (*SHAPES, "unrolled")),
-            noise["limit_gain_db"],
-        ),
-    ]  # fmt: skip
-    for key, where in (("below", "below"), ("above", "above")):
-        lines.append(
-            row(
-                f"time quantization, {where} the Nyquist limit of what is kept: mean SNR, dB",
-                hold["baselines"]["step-hold"][key], best(hold["baselines"], key),
-                *(hold["networks"][name][key] for name in (*SHAPES, "mixture")),
-                hold["estimator"]["posterior mean"][key],
-            )
-        )  # fmt: skip
+    ]
+    gains = [noise["networks"][name]["gain_db"] for name in (*SHAPES, "unrolled")]
+    classical = best(noise["baselines"], "gain_db")
+    lines.append(row("noise reduction: gain, dB", 0.0, classical, *gains, noise["limit_gain_db"]))
+    for where in ("below", "above"):
+        title = f"time quantization, {where} the Nyquist frequency of what is kept: mean SNR, dB"
+        snr = [hold["networks"][name][where] for name in (*SHAPES, "mixture")]
+        untouched, classical = hold["baselines"]["step-hold"][where], best(hold["baselines"], where)
+        bound = hold["estimator"]["posterior mean"][where]
+        lines.append(row(title, untouched, classical, *snr, bound))
     lines += ["", "| recordings | untouched | best classical | network that ships |"]
     lines.append("|:---|---:|---:|---:|")
     for title, rows, untouched in (
@@ -161,9 +153,6 @@ def readme_table():
         snr = (rows[untouched]["snr_db"], best(rows, "snr_db"), rows[SHIPS]["snr_db"])
         lines.append(row(title, *snr))
     return "\n".join(lines)
-
-
-SHAPES = ("encoder-decoder", "U-Net")
 
 
 def row(title, *cells):
@@ -184,7 +173,7 @@ def answer(stem):
         return (
             f"A network of {results['parameters']['unrolled']:,} weights lowers the mean squared "
             f"error by **{networks['unrolled']['gain_db']:.2f} dB**. It is called *unrolled*: its "
-            f"layers are the steps of a classical iteration. The limit is "
+            f"layers are the steps of a classical iteration. The bound is "
             f"{results['limit_gain_db']:.2f} dB. On average nobody does better, not even one who "
             f"is given the frequency and every impulse; a single waveform may come out better or "
             f"worse. A U-Net, which is given no such form, reaches "
@@ -193,7 +182,7 @@ def answer(stem):
             f"{results['corpus']['test_files']} of people and instruments that it never heard, it "
             f"raises the mean SNR from {files['untouched input']['snr_db']:.1f} dB to "
             f"{files[SHIPS]['snr_db']:.1f} dB, the best classical method ({classical}) to "
-            f"{snr:.1f} dB. What the limit is there, nobody knows. On the left of the picture is "
+            f"{snr:.1f} dB. What the bound is there, nobody knows. On the left of the picture is "
             f"one sinusoid, on the right one recording."
         )
     reached = networks["mixture"]["by_cycles"], results["estimator"]["posterior mean"]["by_cycles"]
@@ -204,10 +193,10 @@ def answer(stem):
     return (
         f"A network called *mixture* has several linear maps and chooses among them. At every "
         f"number of cycles but one it restores the sinusoid to **{min(known):.0f} dB SNR** or "
-        f"better. At that one, the Nyquist limit of the kept samples, all of them are zero, and "
+        f"better. At that one, the Nyquist frequency of the kept samples, all of them are zero, and "
         f"nobody can know the amplitude. This error, which nobody can avoid, decides the mean "
         f"squared error, and the network's is {networks['mixture']['to_limit_db']:.2f} dB from the "
-        f"smallest possible. Below the Nyquist limit the best interpolator ({name}) reaches "
+        f"smallest possible. Below the Nyquist frequency the best interpolator ({name}) reaches "
         f"{below:.1f} dB, above it the best ({other}) {above} dB. No curve through the samples "
         f"can be right there. The network can, because it has learnt that the phase is zero. On "
         f"{results['corpus']['test_files']} recordings, of which every fourth sample is kept, "
@@ -218,13 +207,15 @@ def answer(stem):
 
 
 def publish(stem):
-    """Copy the best network of a notebook, without the optimizer, to recon/weights, with a card."""
+    """Copy the best network of a notebook to recon/weights, with a card."""
+    from recon import datasets, evaluation, models
+
     name = NOTEBOOKS[stem]
-    network = models.copy(models.load(ROOT / BEST[name]), purpose=PURPOSE[name])
-    models.save(network, WEIGHTS / f"{name}.keras")
-    pipeline = partial(getattr(datasets, name), 256)
-    score = evaluation.score({"": network}, *datasets.take(pipeline(seed=3), 8192))[""]
     results = load()[name]["results"]
+    network = models.copy(recon.load(ROOT / BEST[name]), purpose=PURPOSE[name])
+    models.save(network, WEIGHTS / f"{name}.keras")
+    test = datasets.take(getattr(datasets, name)(256, seed=3), 8192)
+    score = evaluation.score({"": network}, *test)[""]
     card = {
         "purpose": network.purpose,
         "what": f"models.{network.name}() of {stem}.ipynb, {network.count_params()} weights",

@@ -101,7 +101,7 @@ def random_numbers(index):
     """What a batch has to draw, and nothing else."""
     seeds = tf.random.split(tf.stack([tf.constant(1, tf.int64), index]), 7)
     shape = [BATCH, N_SAMPLES]
-    few = [signals.uniform("any", (0.0, 1.0), BATCH, seeds[i]) for i in range(5)]
+    few = [signals.uniform((0.0, 1.0), BATCH, seeds[i]) for i in range(5)]
     noise = signals.normal(shape, seeds[5])
     return noise, tf.random.stateless_uniform(shape, seeds[6]), few
 
@@ -296,7 +296,7 @@ def limit():
     with tempfile.TemporaryDirectory() as folder:  # or finished training would be found there
         for name, (build, pipeline, validation, goals, options) in runs.items():
             options["steps"] = settings.choose(full=options["steps"], quick=3)
-            path = Path(folder) / f"{name}.keras"
+            path = Path(folder) / f"{name}_{{seed}}.keras"
             how = {"seeds": [1] if build is single else seeds, "path": path} | options
             _, records = training.fit_seeds(build, pipeline, validation, **how)
             rows[name] = {"all steps": max(record["seconds"] for record in records)}
@@ -317,13 +317,14 @@ os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 from benchmarks.performance import product_rate
-from recon import BLOCK, framing, models
-network = models.load(sys.argv[1])
+import recon
+from recon import framing
+network = recon.load(sys.argv[1])
 signal = np.random.default_rng(1).uniform(-1, 1, 60 * 48_000).astype(np.float32)
 seconds, rates = [], []
 for _ in range(4):
     started = time.perf_counter()
-    framing.restore(network, signal, chunk_length=BLOCK)
+    framing.restore(network, signal, chunk_length=recon.BLOCK)
     seconds.append(time.perf_counter() - started)
     rates.append(product_rate())
 print(60 / np.median(seconds[1:]), np.median(rates[1:]))
@@ -396,7 +397,7 @@ WAITS = {  # name: (command of Python, how often; quickly: the same with less to
     "first step of training": (["-c", FIRST_STEP], 5, []),
     "restore an hour of stereo": ([*RESTORE, "long.wav", "restored.wav"], 1, []),
     "notebooks in the quick profile": (["-m", *NOTEBOOKS], 1, ["-m", "jupyter", "--version"]),
-    "test suite": (["-m", "pytest", "-q"], 1, ["-m", "pytest", "-q", "tests/test_checks.py"]),
+    "test suite": (["-m", "pytest", "-q"], 1, ["-m", "pytest", "-q", "tests/test_signals.py"]),
 }
 
 
@@ -416,8 +417,9 @@ def waiting(before=None):
             command = settings.choose(full=command, quick=quickly or command)
             repeats = settings.choose(full=repeats, quick=1)
             try:
-                seconds = [[waited(command, root) for root in roots.values()]
-                           for _ in range(repeats)]  # fmt: skip
+                seconds = [
+                    [waited(command, root) for root in roots.values()] for _ in range(repeats)
+                ]
             except RuntimeError as error:  # the other waits are worth keeping
                 print(f"{wait}: {error}", file=sys.stderr)
                 continue
@@ -430,8 +432,9 @@ def waited(command, folder):
     environment = os.environ | {"RECON_PROFILE": "quick"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     started = time.perf_counter()
-    run = subprocess.run([sys.executable, *command], cwd=folder, env=environment,
-                         capture_output=True, text=True)  # fmt: skip
+    run = subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True
+    )
     seconds = time.perf_counter() - started
     if run.returncode:
         raise RuntimeError(f"{command}: {run.stdout[-2000:]}{run.stderr[-2000:]}")
@@ -458,8 +461,10 @@ def machine():
         names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
         processor = names[0] if names else processor
     cores = f"{len(os.sched_getaffinity(0))} cores"
-    cards = [tf.config.experimental.get_device_details(card).get("device_name", card.name)
-             for card in tf.config.list_physical_devices("GPU")]  # fmt: skip
+    cards = [
+        tf.config.experimental.get_device_details(card).get("device_name", card.name)
+        for card in tf.config.list_physical_devices("GPU")
+    ]
     packages = {"TensorFlow": "tensorflow", "Keras": "keras", "JAX": "jax", "NumPy": "numpy"}
     versions = [f"{name} {installed(key)}" for name, key in packages.items() if installed(key)]
     return ", ".join([processor, cores, *cards, f"Python {platform.python_version()}", *versions])

@@ -65,15 +65,8 @@ def damages(rate):
     """What a denoiser is measured on, {name: damage}."""
     impulses = {"impulse_rate": (0.005, 0.005), "impulse_amplitude": 0.5}
     white = {f"hiss {h}": corruptors.noise(stddev=(h, h), **impulses) for h in (0.01, 0.05)}
-    record = corruptors.noise(
-        stddev=(0.01, 0.03),
-        logarithmic=True,
-        tilt=(-5.0, 0.0),
-        impulse_rate=(0.0005, 0.002),
-        impulse_amplitude=1.0,
-        impulse_size=(0.05, 1.0),
-        impulse_length=(1, rate // 1000),
-    )
+    old = {"stddev": (0.01, 0.03), "tilt": (-5.0, 0.0), "click_rate": (0.0005, 0.002)}
+    record = networks.old_records(rate, **old)
     return white | {"old record": record, "none": corruptors.hold(1)}
 
 
@@ -393,12 +386,14 @@ def card_of(network, name, results):
         card = {key: old[key] for key in ("training_steps", "training_seconds") if key in old}
     if run.is_file():
         stages = json.loads(run.read_text())
-        card = {f"training_{key}": round(sum(stage[key] for stage in stages))
-                for key in ("steps", "seconds")}  # fmt: skip
+        card = {
+            f"training_{key}": round(sum(stage[key] for stage in stages))
+            for key in ("steps", "seconds")
+        }
     rate = network.sample_rate
     return {
         "purpose": network.purpose,
-        "what": f"models.{network.name}(), {network.count_params()} weights",
+        "what": f"restorers.{network.name}(), {network.count_params()} weights",
         "data": DATA,
         "licence": LICENCE,
         "damage": NOISE if name == "denoise" else rest,

@@ -12,6 +12,7 @@ commands would repeat the published table.
 import argparse
 import json
 import sys
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from recon import (  # noqa: E402
     evaluation,
     metrics,
     models,
+    restorers,
     training,
 )
 
@@ -74,15 +76,15 @@ def dilated(ratio, keep_knots, sample_rate, *, position, channels, dilations, ex
         channels, dilations: of its blocks.
         experts: linear interpolators of 33 positions to choose from.
     """
-    exact, convolution = models.EXACT, models._convolution
+    exact, convolution = models.EXACT, restorers._convolution
     signal = keras.Input((None, 1))
     together = max(1, round(position / ratio))  # knots that share a position
     knots = layers.MaxPooling1D(1, strides=ratio, **exact)(signal)
     x = layers.Reshape((-1, together), **exact)(knots)
     written = ratio - 1 if keep_knots else ratio  # samples per knot
     linear = convolution(experts * together * written, 33, **exact)(x)
-    seen = models._dilated(convolution(channels, 5, **exact)(x), dilations)
-    linear = models.Choice(experts, **exact)(linear, convolution(experts, 3)(seen))
+    seen = restorers._dilated(convolution(channels, 5, **exact)(x), dilations)
+    linear = restorers.Choice(experts, **exact)(linear, convolution(experts, 3)(seen))
     change = convolution(together * written, 3, kernel_initializer="zeros")
     x = layers.Add(**exact)([linear, change(seen)])
     x = layers.Reshape((-1, written), **exact)(x)
@@ -134,6 +136,11 @@ def compare(parts, sample_rate, ratio, low_pass, steps):
     return about | {"scores": evaluation.per_file(files)}
 
 
+def is_like(name, patterns):
+    """Whether a file's name, or that of it with its folders, is like one of several patterns."""
+    return any(fnmatch(part, x) for x in patterns for part in (name, Path(name).name))
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
@@ -147,10 +154,9 @@ def main(arguments=None):
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     recordings, sample_rate = audio.load(options.folder, sample_rate=options.sample_rate)
-    chosen = {name: x for name, x in recordings.items() if audio.matches(name, options.only)}
-    if not any(audio.matches(name, options.test) for name in chosen):
-        parser.error(f"--test must match a recording, got {options.test}")
-    parts = audio.split(chosen, test=options.test)
+    chosen = {name: x for name, x in recordings.items() if is_like(name, options.only)}
+    marked = {is_like(name, options.test) * "test/" + name: x for name, x in chosen.items()}
+    parts = audio.split(marked, test="test/*")
     results = json.loads(options.results.read_text()) if options.results.exists() else {}
     rows = results.setdefault(options.title, {protocol: {} for protocol in PROTOCOLS})
     rows |= {"files": [len(part) for part in parts], "sample_rate": sample_rate}
