@@ -10,7 +10,6 @@ The modules, `recon.datasets` and the others, are imported when they are first u
 import importlib
 import json
 import os
-import sys
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain, islice
@@ -25,7 +24,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's errors still 
 @contextmanager
 def _quiet():
     """Hide what TensorFlow, a library in C, says on the standard error while it is imported."""
-    sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

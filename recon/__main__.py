@@ -43,7 +43,7 @@ def _restore(inputs, output, **options):
         target = Path(output, Path(path).name) if folder else output
         try:
             print(recon.restore_file(path, target, progress=_progress, **options))
-        except (ValueError, OSError, soundfile.SoundFileError) as error:
+        except (ValueError, TypeError, OSError, soundfile.SoundFileError) as error:
             status = _refused(error)
         except KeyboardInterrupt:
             _refused("interrupted, no unfinished file is left")

@@ -138,7 +138,7 @@ def load(folder, *, sample_rate=None):
         name = path.relative_to(folder).as_posix()
         try:
             samples, rates[name] = read_mono(path)
-        except (ValueError, soundfile.SoundFileError) as error:
+        except (ValueError, TypeError, soundfile.SoundFileError) as error:
             print(f"skipped: {name}: {error}")
             continue
         if 1e-4 < (peak := np.abs(samples).max()) < np.inf:  # 1e-4 is the dither of 16 bits

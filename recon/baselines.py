@@ -201,6 +201,7 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
             uses whether it is known, no other range.
     """
     n_samples, cycles, amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
+    hold_length = checks.hold(hold_length)
     knots = np.ascontiguousarray(held[:, ::hold_length, 0], np.float64)
     known = phase[0] if phase[0] == phase[1] else None
     waves, mean, _ = limits.held_prior(n_samples, cycles, amplitude, hold_length, known)

@@ -103,10 +103,8 @@ def fit(
     adam = keras.optimizers.Adam(learning_rate, use_ema=ema_momentum > 0, ema_momentum=ema_momentum)
     # A metric's name would have Keras make its variables while the step is traced.
     model.compile(adam, loss, metrics=[keras.metrics.MeanSquaredError()], jit_compile=jit_compile)
-    adam.build(model.trainable_variables)
     per_round = -(-steps // validations)
-    loss_name = getattr(loss, "name", getattr(loss, "__name__", loss))
-    about = [steps, per_round, ema_momentum, loss_name, cosine, float(adam.learning_rate)]
+    about = [steps, per_round, ema_momentum, cosine, float(adam.learning_rate), loss]
     run = _Run(path, model, steps, _name(model, train, validation, about))
     average = [keras.callbacks.SwapEMAWeights()] if ema_momentum else []
     done = int(adam.iterations)
@@ -121,6 +119,7 @@ def fit(
                 initial_epoch=done // per_round,
                 epochs=-(-steps // per_round),
                 callbacks=[run, *average, *callbacks],  # `run` sees the average before it goes
+                shuffle=False,
                 verbose=0,
             )
     return run.finish()
@@ -152,7 +151,8 @@ def _name(model, train, validation, about):
     """A name for a run: a digest of layers, settings, validation data and first batch."""
     layers = json.dumps(keras.saving.serialize_keras_object(model)["config"])
     layers = re.sub(r'_\d+"', '"', layers)  # how many layers were made before
-    digest = hashlib.sha256((layers + json.dumps(about)).encode())
+    about = json.dumps(about, default=lambda loss: getattr(loss, "name", loss.__name__))
+    digest = hashlib.sha256((layers + about).encode())
     for part in (*validation, *next(train.take(1).as_numpy_iterator())):
         digest.update(np.ascontiguousarray(part))
     return digest.hexdigest()
@@ -165,6 +165,7 @@ class _Run(keras.callbacks.Callback):
         super().__init__()
         self.set_model(model)
         self.path, self.best = Path(path), model.get_weights()
+        model.optimizer.build(model.trainable_variables)
         # Everything that training changes: weights, seeds, optimizer moments, step counter.
         self.variables = [*model.variables, *model.optimizer.variables]
         self.state = self.path.with_name(f"{self.path.name}.state")

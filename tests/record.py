@@ -193,8 +193,8 @@ def answer(stem):
     return (
         f"A network called *mixture* has several linear maps and chooses among them. At every "
         f"number of cycles but one it restores the sinusoid to **{min(known):.0f} dB SNR** or "
-        f"better. At that one, the Nyquist frequency of the kept samples, all of them are zero, and "
-        f"nobody can know the amplitude. This error, which nobody can avoid, decides the mean "
+        f"better. At that one, the Nyquist frequency of the kept samples, all of them are zero, "
+        f"and nobody can know the amplitude. This error, which nobody can avoid, decides the mean "
         f"squared error, and the network's is {networks['mixture']['to_limit_db']:.2f} dB from the "
         f"smallest possible. Below the Nyquist frequency the best interpolator ({name}) reaches "
         f"{below:.1f} dB, above it the best ({other}) {above} dB. No curve through the samples "

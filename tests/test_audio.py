@@ -87,11 +87,11 @@ def test_too_few_recordings_are_not_split(count, test):
         audio.split({f"{i}.wav": None for i in range(count)}, test=test)
 
 
-@pytest.mark.parametrize("format", ["wav", "aiff", "flac"])
+@pytest.mark.parametrize("format", ["wav", "aiff", "flac", "mp3"])
 def test_a_recording_that_was_cut_is_refused(format, tmp_path):
     path = tmp_path / f"cut.{format}"
     soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 30_000), 8_000)
-    path.write_bytes(path.read_bytes()[:20_000])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises((ValueError, soundfile.SoundFileError)), audio.reading(path) as file:
         list(audio.blocks(file, 4_096))
 

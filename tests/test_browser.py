@@ -21,9 +21,8 @@ def lab(tmp_path_factory):
     folder, own = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("jupyter")
     for name in NOTEBOOKS:
         shutil.copy(ROOT / f"{name}.ipynb", folder)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    for kind in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
-        environment[kind] = str(own)
+    kinds = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    environment = os.environ | dict.fromkeys(kinds, str(own)) | {"PYTHONPATH": str(ROOT)}
     for name in ("MPLBACKEND", "TF_CPP_MIN_LOG_LEVEL"):  # no reader has them
         environment.pop(name, None)
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]

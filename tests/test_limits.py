@@ -191,6 +191,13 @@ def test_the_bound_is_the_measured_error_of_the_posterior_mean(hold_length, ampl
                 assert error.mean() == pytest.approx(expected, abs=tolerance)
 
 
+def test_no_answer_is_louder_than_what_is_drawn():
+    """Of two knots a sine of two cycles would explain those of three, if it were louder."""
+    changes = {"cycles": (2, 3), "amplitude": (1.0, 1.0), "phase": CIRCLE, "hold_length": 70}
+    wave = np.sin(2 * np.pi * 3 * np.arange(100) / 100 + 1)
+    np.testing.assert_allclose(estimate_held(wave, **changes), wave, atol=1e-5)
+
+
 def test_between_a_known_phase_and_none_an_oracle_tells_it():
     partial, known = (0.2, 1.4), np.linspace(0.2, 1.4, 200)
     for theory in (limits.hold_error, limits.hold_bound):

@@ -1,8 +1,8 @@
 """One contract for every builder, and how far any network reads."""
 
-import functools
 import os
 import zipfile
+from functools import cache, partial
 
 import keras
 import numpy as np
@@ -13,32 +13,24 @@ from tolerance import rounding
 import recon
 from recon import framing, models, restorers
 
+GAINS = ((32, 4, (1,)), (16, 4, (2,)))
+SHARES = {"frame_lengths": (48, 24), "channels": 4, "dilations": (2,)}
 BUILDERS = {
-    "encoder_decoder": functools.partial(
-        models.encoder_decoder, channels=(4, 8, 8, 12), kernel_sizes=(5, 4, 3, 3)
+    "encoder_decoder": partial(models.encoder_decoder, channels=(4, 8, 8, 12)),
+    "unet": partial(models.unet, stem=8, channels=(8, 12)),
+    "unet of two stages": partial(models.unet, front=4, stem=5, channels=(8,), stages=2),
+    "unrolled": partial(models.unrolled, frame_length=64),
+    "mixture": partial(models.mixture, frame_length=64, hold_length=4, experts=4),
+    "mixture of low rank": partial(models.mixture, frame_length=32, hold_length=1, rank=8),
+    "denoiser": partial(
+        restorers.denoiser, channels=8, dilations=(2,), frame_length=16, gains=GAINS
     ),
-    "unet": functools.partial(models.unet, stem=8, channels=(8, 12)),
-    "unet of two stages": functools.partial(models.unet, front=4, stem=5, channels=(8,), stages=2),
-    "unrolled": functools.partial(models.unrolled, frame_length=64),
-    "mixture": functools.partial(models.mixture, frame_length=64, hold_length=4, experts=4),
-    "mixture of low rank": functools.partial(
-        models.mixture, frame_length=32, hold_length=1, experts=8, rank=8
-    ),
-    "denoiser": functools.partial(
-        restorers.denoiser,
-        channels=8,
-        dilations=(2,),
-        frame_length=16,
-        gains=((32, 4, (1,)), (16, 4, (2,))),
-    ),
-    "interpolator": functools.partial(
-        restorers.interpolator, hold_length=4, frame_lengths=(48, 24), channels=4, dilations=(2,)
-    ),
+    "interpolator": partial(restorers.interpolator, hold_length=4, **SHARES),
 }
 builders = pytest.mark.parametrize("name", BUILDERS)
 
 
-@functools.cache
+@cache
 def built(name):
     """The network, made once: who changes its weights takes a copy."""
     keras.utils.set_random_seed(1)
@@ -54,10 +46,16 @@ def whole(network, signal):
     return np.asarray(network(signal[None, :, None]))[0, :, 0]
 
 
+def assert_whole(joined, network, signal):
+    """Equal, up to rounding, to what the network makes of the whole signal at once."""
+    assert (joined.shape, joined.dtype) == (signal.shape, np.float32)
+    if len(signal):
+        atol = rounding(network, signal)
+        np.testing.assert_allclose(joined, whole(network, signal), rtol=0, atol=atol)
+
+
 def assert_joins(network, signal, chunk_length):
-    joined = framing.restore(network, signal, chunk_length=chunk_length)
-    atol = rounding(network, signal)
-    np.testing.assert_allclose(joined, whole(network, signal), rtol=0, atol=atol)
+    assert_whole(framing.restore(network, signal, chunk_length=chunk_length), network, signal)
 
 
 def assert_reads_no_further_than_it_says(network, slack=0.0):
@@ -93,6 +91,7 @@ def test_any_length_in_is_the_same_length_out(name):
 
 
 @builders
+@pytest.mark.slow
 def test_saved_and_loaded_it_is_equal(name, tmp_path):
     path, signal = tmp_path / "model.keras", waves(2, 100)
     models.save(built(name), path)
@@ -153,75 +152,47 @@ def transposed(filters, size, strides, **options):
     return layers.Conv1DTranspose(filters, size, strides, **{"padding": "same"} | options)
 
 
-def nested(x):
-    inner = keras.Sequential([conv(4, 5), layers.ReLU()])
-    return keras.Sequential([inner, conv(4, 3, dilation_rate=2, strides=1)])(x)
-
-
-def shared(x):
-    layer = conv(4, 5)
-    return layer(layers.ReLU()(layer(x)))
-
-
 def skipping(x):
-    """Two branches of the same rate, one of which reads further."""
-    up = layers.UpSampling1D(2)(layers.AveragePooling1D(2)(x))
-    return layers.Concatenate()([conv(4, 9)(x), layers.Multiply()([up, x])])
+    """Two branches of one rate, one of which reads further; and a layer that stands twice."""
+    layer = conv(4, 5)
+    up = layers.UpSampling1D(2)(layers.AveragePooling1D(2)(layer(layer(x))))
+    return layers.Concatenate()([conv(4, 13)(x), layers.Multiply()([up, x])])
 
 
-def chain(*middle):
-    return lambda x: functools.reduce(lambda x, layer: layer(x), middle, x)
-
-
-LOCAL = {  # from 4 channels, which a convolution over 3 samples makes
-    "activations": lambda: chain(layers.Activation("gelu"), layers.LeakyReLU()),
-    "normalization": lambda: chain(
-        layers.LayerNormalization(), layers.BatchNormalization(), layers.Dropout(0.5)
-    ),
-    "separable": lambda: chain(layers.SeparableConv1D(4, 5, padding="same")),
-    "depthwise": lambda: chain(layers.DepthwiseConv1D(4, padding="same")),
-    "dilated": lambda: conv(4, 4, dilation_rate=3),
-    "causal": lambda: conv(4, 5, padding="causal", dilation_rate=2),
-    "strided": lambda: chain(conv(4, 6, strides=3), transposed(4, 5, 3)),
-    "strided causally": lambda: chain(conv(4, 4, strides=2, padding="causal"), transposed(4, 4, 2)),
-    "strided without overlap": lambda: chain(
-        conv(4, 2, strides=2, padding="valid"), transposed(4, 2, 2, padding="valid")
-    ),
-    "kernels shorter than strides": lambda: chain(conv(4, 1, strides=3), transposed(4, 2, 3)),
-    "average pooling": lambda: chain(
-        layers.AveragePooling1D(5, 2, padding="same"), conv(4, 3), layers.UpSampling1D(2)
-    ),
-    "maximum pooling": lambda: layers.MaxPooling1D(3, 1, padding="same"),
-    "reshape": lambda: chain(layers.Reshape((-1, 6)), conv(6, 3), layers.Reshape((-1, 4))),
-    "reshape and upsampling": lambda: chain(
-        conv(4, 3, strides=4), conv(8, 3), layers.Reshape((-1, 4)), layers.UpSampling1D(2)
-    ),
-    "one's own": lambda: chain(conv(4, 4, strides=2), Swapped(), transposed(4, 4, 2)),
-    "nested": lambda: nested,
-    "shared": lambda: shared,
-    "skipping": lambda: skipping,
+LOCAL = {  # layers in a row
+    "pointwise": [layers.Activation("gelu"), layers.LayerNormalization(), layers.Dropout(0.5)],
+    "separable": [layers.SeparableConv1D(4, 5, padding="same"), layers.BatchNormalization()],
+    "depthwise": [layers.DepthwiseConv1D(4, padding="same")],
+    "dilated": [conv(4, 4, dilation_rate=3)],
+    "causal": [conv(4, 5, padding="causal", dilation_rate=2)],
+    "strided causally": [conv(4, 4, strides=2, padding="causal"), transposed(4, 4, 2)],
+    "strided": [conv(4, 6, strides=3), transposed(4, 5, 3)],
+    "without overlap": [conv(4, 2, strides=2, padding="valid"), transposed(4, 2, 2)],
+    "shorter than the stride": [conv(4, 1, strides=3), transposed(4, 2, 3, padding="valid")],
+    "maximum": [layers.MaxPooling1D(2), conv(4, 3), layers.UpSampling1D(2)],
+    "mean": [layers.AveragePooling1D(5, 2, padding="same"), layers.UpSampling1D(2)],
+    "reshape": [layers.Reshape((-1, 6)), conv(6, 3), layers.Reshape((-1, 4))],
+    "sub-pixel": [conv(8, 3, strides=4), layers.Reshape((-1, 4)), layers.UpSampling1D(2)],
+    "one's own": [conv(4, 4, strides=2), Swapped(), transposed(4, 4, 2)],
+    "nested": [keras.Sequential([keras.Sequential([conv(4, 5)]), conv(4, 4)])],
+    "skipping": [skipping],
 }
 
 
 def between(middle):
-    signal = keras.Input((None, 1))
-    return models.Network(signal, layers.Conv1D(1, 1)(middle(conv(4, 3)(signal))))
+    """A network of some layers between two convolutions."""
+    x = signal = keras.Input((None, 1))
+    for layer in (conv(4, 3), *middle, conv(1, 3)):
+        x = layer(x)
+    return models.Network(signal, x)
 
 
-@pytest.mark.parametrize("build", LOCAL.values(), ids=LOCAL)
-def test_textbook_layers_read_no_further_than_they_say(build):
+@pytest.mark.parametrize("middle", LOCAL.values(), ids=LOCAL)
+def test_textbook_layers_read_no_further_than_they_say(middle):
     keras.utils.set_random_seed(1)
-    network = between(build())
-    assert_reads_no_further_than_it_says(network, slack=0.5)
-    assert_joins(network, waves(1, 53)[0, :, 0], chunk_length=7)
-
-
-def test_a_path_that_is_silent_today_counts():
-    signal = keras.Input((None, 1))
-    gate = conv(1, 9, activation="relu", kernel_initializer="zeros")
-    network = models.Network(signal, layers.Multiply()([signal, gate(signal)]))
-    assert not np.any(network(waves(1, 20)))
-    assert network.receptive_field == (4, 4, 1)
+    network = between(middle)
+    assert_reads_no_further_than_it_says(network, slack=0.3)
+    assert_joins(network, waves(1, 53)[0, :, 0], chunk_length=13)
 
 
 class Silent(layers.Layer):
@@ -238,47 +209,23 @@ NOT_LOCAL = {
     "lstm": layers.LSTM(4, return_sequences=True),
     "softmax": layers.Softmax(axis=1),
     "conv1d": layers.Conv1D(4, 3),
+    "conv1d_transpose": transposed(4, 3, 2, output_padding=0),
     "cropping1d": layers.Cropping1D(1),
     "silent": Silent(),
     "flip": lambda x: ops.flip(x, axis=1),
     "roll": lambda x: ops.roll(x, 100, axis=1),
-    "cumsum": lambda x: ops.cumsum(x, axis=1),
 }
 
 
 @pytest.mark.parametrize(("name", "layer"), NOT_LOCAL.items(), ids=NOT_LOCAL)
 def test_a_layer_that_says_nothing_is_refused_by_name(name, layer):
     with pytest.raises(ValueError, match=f"network must .*'{name}"):
-        between(layer)
+        between([layer])
 
 
 def test_a_network_that_changes_the_length_is_refused():
     with pytest.raises(ValueError, match="network must keep the length"):
-        between(layers.MaxPooling1D(2))
-
-
-@pytest.mark.parametrize("stddev", [0.01, 0.05])
-def test_impulses_are_found_before_anything_is_learnt(stddev):
-    random = np.random.default_rng(1)
-    hiss = stddev * random.normal(size=(20, 1, 256)).astype(np.float32)
-    hits = 0.5 * random.choice([-1, 0, 1], p=[0.01, 0.98, 0.01], size=hiss.shape)
-    corrupted = (hiss + hits).astype(np.float32)
-    cleaned = np.asarray(models.ImpulseRemoval(8)(corrupted, np.zeros_like(corrupted)))
-    assert np.mean((cleaned - hiss) ** 2) < 0.05 * stddev**2
-    assert np.mean((corrupted - hiss) ** 2) > stddev**2
-
-
-@pytest.mark.parametrize("name", ["unrolled", "mixture", "denoiser"])
-def test_built_under_16_bits_it_answers_nearly_as_under_32(name):
-    signal, expected = waves(4, 1_000), built(name)(waves(4, 1_000))
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        network = BUILDERS[name]()
-    finally:
-        keras.config.set_dtype_policy("float32")
-    network.set_weights(built(name).get_weights())
-    error = np.asarray(network(signal), np.float32) - expected
-    assert np.std(error) < 0.02 * np.std(expected)
+        between([layers.MaxPooling1D(2)])
 
 
 def test_a_writer_that_fails_halfway_leaves_the_old_file(tmp_path, monkeypatch):
@@ -297,34 +244,28 @@ def test_a_writer_that_fails_halfway_leaves_the_old_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-SPRING = "__import__('os').environ.update(SPRUNG='yes')"
-
-
 class Pickled:
     """What runs code as it is unpickled."""
 
     def __reduce__(self):
-        return exec, (SPRING,)
-
-
-def named(x):
-    return x
+        return exec, ("__import__('os').environ.update(SPRUNG='yes')",)
 
 
 @pytest.mark.parametrize("kind", ["lambda", "pickled", "named"])
 def test_a_model_file_cannot_run_code(tmp_path, monkeypatch, kind):
     path, signal = tmp_path / "net.keras", keras.Input((None, 1))
-    code = {"lambda": lambda x: (x, __import__("os").environ.update(SPRUNG="yes"))[0]}
-    layer = layers.Lambda(code.get(kind, named)) if kind != "pickled" else conv(1, 3)
+    layer = conv(1, 3) if kind == "pickled" else layers.Lambda(keras.activations.relu)
+    if kind == "lambda":
+        layer = layers.Lambda(lambda x: (x, __import__("os").environ.update(SPRUNG="yes"))[0])
     keras.Model(signal, layer(signal)).save(path)
     with zipfile.ZipFile(path) as file:
         parts = {name: file.read(name) for name in file.namelist()}
     if kind == "pickled":  # in the place of the weights
-        del parts["model.weights.h5"]
         np.savez(tmp_path / "weights.npz", __root__=np.array(Pickled()))
         parts["model.weights.npz"] = (tmp_path / "weights.npz").read_bytes()
+        del parts["model.weights.h5"]
     if kind == "named":  # a function of a module, which would have to be imported
-        (tmp_path / "trap.py").write_text(f"{SPRING}\nnamed = print")
+        (tmp_path / "trap.py").write_text("__import__('os').environ.update(SPRUNG='yes')")
         monkeypatch.syspath_prepend(tmp_path)
         parts["config.json"] = parts["config.json"].replace(b'"builtins"', b'"trap"')
         assert b'"trap"' in parts["config.json"]

@@ -120,9 +120,7 @@ def test_numbers_in_a_notebook_come_from_its_record(name):
 
 
 def test_a_number_that_no_record_holds_is_found():
-    assert quoted("it gains **12.34 dB** in 7 minutes") == ["12.34", "7"]
-    assert quoted("| m | gain, dB |\n|---|---:|\n| a | −3.25 (b) |") == ["−3.25"]
-    assert is_recorded("12.3", [12.345])
+    assert quoted("| m | gain, dB |\n|--|--:|\n| a | −3.25 (b) |\n\nin 7 minutes") == ["−3.25", "7"]
     assert is_recorded("−3.25", [-3.2513])
     assert not is_recorded("−3.25", [3.2513])
     assert not is_recorded("12.4", [12.345])
@@ -134,23 +132,11 @@ def test_the_readmes_tables_are_made_from_the_records():
     assert text == record.filled(text, "minutes", record.minutes())
 
 
-def test_the_recorded_networks_reach_what_is_promised():
-    noise, hold = (record.load()[name]["results"] for name in record.NOTEBOOKS.values())
-    assert noise["networks"]["unrolled"]["to_limit_db"] < 0.1
-    assert noise["networks"]["encoder-decoder"]["gain_db"] > 10
-    assert noise["networks"]["U-Net"]["gain_db"] > 18
-    assert abs(hold["networks"]["mixture"]["to_limit_db"]) < 0.1
-    by_cycles = hold["networks"]["mixture"]["by_cycles"]
-    assert min(by_cycles[:4] + by_cycles[5:]) > 60  # at 5 cycles nobody can know the amplitude
-    assert min(hold["any_phase"]["mixture"]) > 60
-    assert hold["any_hold"]["snr_db"] > 40
-    best = record.best(noise["recordings"], "snr_db")[1]
-    assert noise["recordings"][record.SHIPS]["snr_db"] > best + 5
-    frames = noise["frames"]
-    # Not quite 1: a network of strides errs by where in its own stride a sample lies.
-    seams = {name: abs(row["seam_ratio"] - 1) for name, row in frames.items()}
-    assert seams["exact"] < min(seams["overlap-add"], 0.05 * seams["frame by frame"])
-    assert frames["exact"]["difference"] < 1e-6 < 1e-3 < frames["frame by frame"]["difference"]
+def test_the_networks_that_ship_lead():
+    """What the others reach is claimed in the notebooks, whose outputs are looked at above."""
+    for name, lead_db in (("noise_reduction", 5), ("inverse_quantization", 1)):
+        rows = record.load()[name]["results"]["recordings"]
+        assert rows[record.SHIPS]["snr_db"] > record.best(rows, "snr_db")[1] + lead_db
 
 
 def test_links_lead_somewhere():

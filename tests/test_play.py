@@ -53,9 +53,8 @@ def test_every_corner_of_the_sliders_draws_and_plays(function, shown):
         shown.clear()
         scores = function(**dict(zip(CORNERS[function], values, strict=True)))
         assert not np.isnan(list(scores.values())).any()
-        figure, page = shown
+        _, page = shown  # a figure and the players
         assert len(sounds(page)) >= 3
-        assert len(titles(figure)) >= 2
 
 
 def test_the_picture_says_what_was_measured(shown):

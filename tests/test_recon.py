@@ -14,8 +14,6 @@ import recon
 from recon import models
 
 NOISY = np.random.default_rng(0).uniform(-0.9, 0.9, (3_000, 2)).astype(np.float32)
-IMPORT = "import time; t = time.time(); import recon, sys; "
-IMPORT += "assert time.time() - t < 0.1 and 'tensorflow' not in sys.modules"
 
 
 def network(kernel, sample_rate=None):
@@ -27,21 +25,23 @@ def network(kernel, sample_rate=None):
     return model
 
 
-NEGATIVE = network([0, -1, 0], sample_rate=8_000)
-
-
 def restorer():
     """For a hold of 3 samples; it tells the knots from the rest, of which it takes a tenth off."""
     signal = keras.Input((None, 1))
     x = layers.Conv1D(3, 1, use_bias=False)(layers.MaxPooling1D(1, strides=3)(signal))
-    x = layers.Reshape((-1, 1))(x)
-    model = models.Network(signal, x, sample_rate=(1_000, 1_000_000), hold_length=3)
+    options = {"sample_rate": (1_000, 1_000_000), "hold_length": 3}
+    model = models.Network(signal, layers.Reshape((-1, 1))(x), **options)
     model.set_weights([np.reshape([1, 0.9, 0.9], (1, 1, 3))])
     return model
 
 
+NEGATIVE, HELD = network([0, -1, 0], sample_rate=8_000), restorer()
+
+
 def test_importing_is_quick_without_tensorflow():
-    subprocess.run([sys.executable, "-c", IMPORT], cwd=ROOT, check=True)
+    code = "import sys, time; start = time.process_time(); import recon; "
+    code += "assert time.process_time() < start + 0.1 and 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("shape", [(0,), (1,), (3_000,), (0, 2), (3_000, 2), (200_000,)])
@@ -62,8 +62,7 @@ def test_a_file_is_restored_as_its_array(block, channels, tmp_path, monkeypatch)
     soundfile.write(source, samples, 11_025, subtype="FLOAT")
     line = recon.restore_file(source, target, network=model, progress=shares.append)
     assert line == f"{target}: 0.1 s restored"
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
+    assert shares[-1] == max(shares) == 1
     restored, rate = soundfile.read(target, always_2d=True)
     assert rate == 11_025
     np.testing.assert_allclose(restored, whole, atol=1e-6)
@@ -82,13 +81,13 @@ def test_mix_is_the_share_of_the_restored(mix, rate, monkeypatch):
 
 
 @pytest.mark.parametrize("phase", [0, 1, 2])
-@pytest.mark.parametrize("channels", [1, 2])
-def test_a_hold_is_restored_from_any_phase(phase, channels, monkeypatch):
+@pytest.mark.parametrize(("channels", "some"), [(1, 40), (2, 40), (1, 2_999), (2, 3_000)])
+def test_a_hold_is_restored_from_any_phase(phase, channels, some, monkeypatch):
     monkeypatch.setattr(recon, "BLOCK", 1_000)
     knots = NOISY[:, :channels].copy()
-    knots[:41] = knots[:1]  # equal knots do not hide the hold
+    knots[:some] = 0  # silence, and equal knots, do not hide the hold
     held = np.repeat(knots, 3, axis=0)[phase:]
-    restored = recon.restore(held, 44_100, network=restorer())
+    restored = recon.restore(held, 44_100, network=HELD)
     expected = held * np.where((np.arange(len(held)) + phase) % 3, 0.9, 1)[:, None]
     np.testing.assert_allclose(restored, expected, rtol=1e-6)
 
@@ -96,12 +95,7 @@ def test_a_hold_is_restored_from_any_phase(phase, channels, monkeypatch):
 @pytest.mark.parametrize("hold_length", [1, 2, 4])
 def test_a_hold_that_is_none_is_refused(hold_length):
     with pytest.raises(ValueError, match="^samples must be held for 3 samples each"):
-        recon.restore(np.repeat(NOISY, hold_length, axis=0), 8_000, network=restorer())
-
-
-def test_silence_and_one_step_are_held():
-    for held in (np.zeros(50), np.repeat([0.0, 1.0], 25)):
-        assert recon.restore(held, 8_000, network=restorer()).shape == held.shape
+        recon.restore(np.repeat(NOISY, hold_length, axis=0), 8_000, network=HELD)
 
 
 @pytest.mark.parametrize(
@@ -110,10 +104,7 @@ def test_silence_and_one_step_are_held():
         ({"samples": NOISY.T}, r"samples must be \[n_samples\] or \[n_samples, channels\], got "),
         ({"samples": [np.nan]}, ".* must be finite"),
         ({"sample_rate": 44_100}, "sample_rate must be .*8000 Hz, or resample=True, got 44100$"),
-        (
-            {"network": restorer(), "sample_rate": 500, "resample": True},
-            "sample_rate must be .*hol",
-        ),
+        ({"network": HELD, "sample_rate": 500, "resample": True}, "sample_rate must .* got 500$"),
         ({"mix": 2}, ".*mix must .*1.* got 2$"),
         ({"network": "nothing"}, "network must be a .keras file or one of .*got 'nothing'$"),
     ],

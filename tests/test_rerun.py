@@ -30,13 +30,12 @@ def recordings(tmp_path):
     """Recordings of two rates and channel counts, and three files that are none."""
     folder = tmp_path / "recordings"
     folder.mkdir()
-    sounds = np.random.default_rng(1).standard_normal((9, 6_000, 2)).cumsum(axis=1) / 200
-    for i, sound in enumerate(sounds[:7]):
-        soundfile.write(folder / f"mono {i}.wav", sound[:3_000, 0], 16_000)
-    for i, sound in enumerate(sounds[7:]):
-        soundfile.write(folder / f"stereo {i}.flac", sound, 44_100)
+    sounds = np.random.default_rng(1).standard_normal((9, 5_000, 2)).cumsum(axis=1) / 200
+    for i, sound in enumerate(sounds):
+        samples, rate = (sound, 44_100) if i > 6 else (sound[:, 0], 16_000)
+        soundfile.write(folder / f"{i}.wav", samples, rate)
     soundfile.write(folder / "silent.wav", np.zeros(2_000), 16_000)
-    (folder / "cut.wav").write_bytes((folder / "mono 0.wav").read_bytes()[:3_000])
+    (folder / "cut.wav").write_bytes((folder / "0.wav").read_bytes()[:3_000])
     (folder / "z notes.txt").write_text("not audio")  # the last name: voices are the last that ship
     return folder
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_models import built, waves
+from test_models import SHARES, built, waves, whole
 
 from recon import baselines, metrics, models, restorers
 
@@ -10,8 +10,7 @@ HITS, SIZES = [1_000, 3_000], [0.5, -0.5]
 
 
 def surprise(signal):
-    layer = restorers.Surprise(512)
-    return np.asarray(layer(np.float32(signal[None, :, None])))[0, :, 0]
+    return whole(restorers.Surprise(512), np.float32(signal))
 
 
 def test_surprise_is_the_error_of_the_best_prediction():
@@ -50,9 +49,7 @@ def test_a_choice_is_the_answer_of_the_largest_root(each):
 
 @pytest.mark.parametrize("hold_length", [2, 3, 6])
 def test_an_interpolator_keeps_the_knots(hold_length):
-    model = restorers.interpolator(
-        hold_length=hold_length, frame_lengths=(48, 24), channels=4, dilations=(1,)
-    )
+    model = restorers.interpolator(hold_length=hold_length, **SHARES)
     random = np.random.default_rng(0)
     model.set_weights([random.normal(size=weights.shape) for weights in model.get_weights()])
     signal = waves(1, 101)
@@ -69,11 +66,6 @@ def test_an_interpolator_begins_as_the_cubic_spline(hold_length):
     held = np.sin(0.3 * np.pi / hold_length * places, dtype=np.float32)[None, :, None]
     spline, inner = baselines.spline(held, hold_length=hold_length), slice(1_000, -1_000)
     assert metrics.snr_db(spline[:, inner], np.asarray(model(held))[:, inner]) > 60
-
-
-def test_frames_that_hold_no_whole_knots_are_refused():
-    with pytest.raises(ValueError, match=r"frame_length must be a multiple of 10, got 1536"):
-        restorers.interpolator(hold_length=5)
 
 
 @pytest.mark.parametrize("name", ["denoiser", "interpolator"])

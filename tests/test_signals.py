@@ -40,8 +40,9 @@ def test_draws_are_uniform_between_both_ends():
 def test_normal_draws_are_normal_and_independent():
     draws = signals.normal([101, 5_001], (1, 2)).numpy().astype(float).ravel()
     assert stats.kstest(draws, "norm").pvalue > 1e-3
-    pairs = draws[:-1].reshape(2, -1)  # what one point of the plane gives is this far apart
-    for first, second in ((draws[:-1], draws[1:]), pairs, pairs**2):
+    half = len(draws) // 2
+    pairs = draws[:half], draws[-half:]  # both coordinates of a point of the plane
+    for first, second in ((draws[:-1], draws[1:]), pairs, np.square(pairs)):
         assert abs(np.corrcoef(first, second)[0, 1]) < 5 / np.sqrt(len(first))
 
 
