@@ -12,7 +12,7 @@ import json
 import os
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -85,12 +85,13 @@ def restore(samples, sample_rate, *, network="denoise", mix=1.0, resample=False)
     """
     import numpy as np
 
-    from recon import framing
+    from recon import checks
 
-    samples = framing.check_samples(samples)
-    rows = samples.reshape(len(samples), -1)
-    blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
-    pieces = _restored(lambda: blocks, rows.shape, sample_rate, network, mix, resample)
+    samples = checks.check_samples(samples)
+    rows = samples if samples.ndim == 2 else samples[:, None]
+    size = BLOCK // max(1, rows.shape[1])
+    blocks = [rows[start : start + size] for start in range(0, len(rows), size)]
+    pieces = _restored(lambda: iter(blocks), rows.shape, sample_rate, network, mix, resample)
     return np.concatenate([rows[:0], *pieces]).reshape(samples.shape)
 
 
@@ -135,22 +136,24 @@ def _restored(blocks, shape, sample_rate, network, mix, resample):
     if not 0 <= mix <= 1:
         raise ValueError(f"mix must lie within [0, 1], got {mix}")
     network = models.as_network(network) if hasattr(network, "inputs") else load(network)
-    rate = np.clip(sample_rate, *np.broadcast_to(network.sample_rate or sample_rate, 2))
+    lowest, highest = np.broadcast_to(network.sample_rate or sample_rate, 2)
+    rate = np.clip(sample_rate, lowest, highest)
     if rate != sample_rate and (network.hold_length or not resample):
         rule = f"sample_rate must be the network's, {network.sample_rate} Hz"
-        rule += "" if network.hold_length else ", or resample=True"  # no hold survives that
+        rule += "" if network.hold_length else ", or resample=True"  # which would end a hold
         raise ValueError(f"{rule}, got {sample_rate:g}")
-    # A network for holds takes the first sample for a knot: so many are put before it.
+    # A network for holds takes the first sample for a knot: repeat it until the next is in step.
     hold_length, (n_samples, channels) = network.hold_length or 1, shape
     lead = -audio.first_knot(blocks(), hold_length) % hold_length
-    first = (np.repeat(block[:1], lead, axis=0) for block in islice(blocks(), bool(lead)))
-    stream = audio.resampled(chain(first, blocks()), sample_rate, rate, channels)
+    before = [np.repeat(next(blocks())[:1], lead, axis=0)] if lead else []
+    stream = audio.resampled(chain(before, blocks()), sample_rate, rate, channels)
     stream = framing.pieces(framing.Stream(network, mix), stream)
     missing = [np.zeros((n_samples, channels), np.float32)]  # two conversions may lose a few
-    done = -lead
+    done = -lead  # the lead is no part of the answer
     for piece in chain(audio.resampled(stream, rate, sample_rate, channels), missing):
         wanted = piece[max(0, -done) : max(0, n_samples - done)]
         done += len(piece)
         if not np.isfinite(wanted).all():
-            raise ValueError("restored samples must be finite: the input is not, or the network")
-        yield wanted
+            raise ValueError("restored samples must be finite: is the input, is the network?")
+        if len(wanted):
+            yield wanted

@@ -58,14 +58,15 @@ def first_knot(blocks, hold_length):
     Raises:
         ValueError: if it is not held for that long.
     """
-    changes, last, start = [], None, 0
+    first, last, start = None, None, 0
     for block in blocks if hold_length > 1 else ():
         steps = np.diff(block, axis=0, prepend=block[:1] if last is None else last)
-        changes += (start + np.flatnonzero(steps.any(axis=1))).tolist()
+        changes = start + np.flatnonzero(steps.any(axis=1))
+        first = changes[0] if first is None and len(changes) else first
+        if len(changes) and ((changes - first) % hold_length).any():
+            raise ValueError(f"samples must be held for {hold_length} samples each")
         last, start = block[-1:], start + len(block)
-    if any((change - changes[0]) % hold_length for change in changes):
-        raise ValueError(f"samples must be held for {hold_length} samples each")
-    return changes[0] % hold_length if changes else 0
+    return int(first or 0) % hold_length
 
 
 def resampled(stream, sample_rate, target_rate, channels):
@@ -110,8 +111,6 @@ def writing(path, source, *, subtype=None, overwrite=False):
     if not subtype:
         same = soundfile.check_format(kind, source.subtype)
         subtype = source.subtype if same else soundfile.default_subtype(kind)
-    if not soundfile.check_format(kind, subtype):
-        raise ValueError(f"subtype must be one of {kind}, got {subtype!r}")
     form = source.samplerate, source.channels, subtype, None, kind
     with settings.replacing(path) as beside, soundfile.SoundFile(beside, "w", *form) as file:
         for tag, text in source.copy_metadata().items():
@@ -147,7 +146,7 @@ def load(folder, *, sample_rate=None):
             print(f"skipped: {name}: silent, or not finite")
     if not recordings:
         raise ValueError(f"folder must hold recordings, got {str(folder)!r}")
-    sample_rate = sample_rate or Counter(rates.values()).most_common(1)[0][0]
+    sample_rate = sample_rate or Counter(map(rates.get, recordings)).most_common(1)[0][0]
     for name, samples in recordings.items():
         if rates[name] != sample_rate:
             print(f"converted from {rates[name]} to {sample_rate} Hz: {name}")
@@ -158,12 +157,12 @@ def load(folder, *, sample_rate=None):
 def split(recordings, *, test=None):
     """Part recordings by file into training, validation and test, the same way every time.
 
-    Of the files that are not for testing one in ten of all, drawn by a hash of its name, is for
-    validation, half of them at most. No part is empty.
+    A tenth of the files, drawn by a hash of their names, is for testing, another tenth for
+    validation. No part is empty.
 
     Args:
         recordings: dict with at least three entries.
-        test: pattern of the names of test files, as in `fnmatch`; None for one file in ten.
+        test: pattern of the names of test files, as in `fnmatch`; None for a tenth.
 
     Returns:
         Three dicts: training, validation, test.

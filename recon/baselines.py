@@ -74,10 +74,12 @@ def expectation_maximisation(
     Args:
         corrupted: float array [batch, n_samples, 1].
         n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude: as in
-            `limits.noise_bound`; of the phase it uses whether it is known, no other range.
+            `limits.noise_bound`; it uses only whether the phase is fixed.
     """
-    n_samples, (first, last), amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
-    stddev, impulse_rate, size = checks.noise(stddev, impulse_rate, impulse_amplitude)
+    n_samples, (first, last), amplitude, phase = checks.check_signal(
+        n_samples, cycles, amplitude, phase
+    )
+    stddev, impulse_rate, size = checks.check_noise(stddev, impulse_rate, impulse_amplitude)
     noisy = np.asarray(corrupted, np.float64)[..., 0]
     circle = phase[0] < phase[1]
     powers = np.maximum(stddev, 1e-6 * (amplitude[1] or 1)) ** 2  # never quite 0: it divides
@@ -166,8 +168,7 @@ def _windows(held, hold_length, taps):
 def best_linear(recordings, hold_length, *, taps=32):
     """The best linear interpolator of `taps` knots for recordings like these (Wiener, 1949).
 
-    Solves the normal equations of predicting each sample from the knots around its hold. Every
-    recording counts alike.
+    Solves the normal equations; every recording counts alike.
 
     Args:
         recordings: float arrays [n_samples], for training, never for testing.
@@ -197,11 +198,11 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
 
     Args:
         held: float array [batch, n_samples, 1], constant over each hold.
-        n_samples, cycles, amplitude, phase, hold_length: as in `limits.hold_bound`. Of the phase it
-            uses whether it is known, no other range.
+        n_samples, cycles, amplitude, phase, hold_length: as in `limits.hold_bound`. It uses only
+            whether the phase is fixed.
     """
-    n_samples, cycles, amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
-    hold_length = checks.hold(hold_length)
+    n_samples, cycles, amplitude, phase = checks.check_signal(n_samples, cycles, amplitude, phase)
+    hold_length = checks.check_hold(hold_length)
     knots = np.ascontiguousarray(held[:, ::hold_length, 0], np.float64)
     known = phase[0] if phase[0] == phase[1] else None
     waves, mean, _ = limits.held_prior(n_samples, cycles, amplitude, hold_length, known)
@@ -210,8 +211,8 @@ def posterior_mean(held, *, n_samples, cycles, amplitude, phase, hold_length):
     misfit = np.abs(knots[:, None] - np.einsum("bcq,cqk->bck", weights, bases)).max(axis=2)
     weights += mean * ~bases.any(axis=2)  # what the knots hide, and `pinv` makes 0
     length = weights.sum(axis=2) if waves.shape[1] == 1 else np.linalg.norm(weights, axis=2)
-    # An amplitude of almost 0 has infinitely small odds against a sine whose knots are hidden.
-    # Beside a hidden sine a cosine may fall below `low`.
+    # Knots of zeros: a hidden sine explains them at every amplitude, other waves at 0 alone. So
+    # amplitudes below `low` do not count, but where the sine is hidden from the knots.
     tolerance = TOLERANCE * amplitude[1]
     low, high = max(amplitude[0], 2 * tolerance), amplitude[1]
     misfit += np.maximum(low - length, 0) * bases.any(axis=2).all(axis=1)
@@ -243,7 +244,7 @@ def _sinc_weights(distances):
 
 
 def lagrange(held, *, hold_length):
-    """Polynomial of degree 12 through the 13 nearest knots, for Wadia's, never published."""
+    """Polynomial of degree 12 through the 13 nearest knots; Wadia's was never published."""
     return polyphase(held, hold_length=hold_length, kernel=_lagrange_weights, taps=14)
 
 

@@ -1,12 +1,12 @@
-"""The one check of a description, `SIGNAL` and `DAMAGE`: called where data and bounds are made."""
+"""Checks of a description, which is what a pipeline takes, and of what would be silently wrong."""
 
 import numpy as np
 
 
-def signal(n_samples, cycles, amplitude, phase):
+def check_signal(n_samples, cycles, amplitude, phase):
     """The same numbers, if they describe sinusoids; a number for a range is a constant.
 
-    >>> signal(100, cycles=(1, 60), amplitude=1, phase=0)
+    >>> check_signal(100, cycles=(1, 60), amplitude=1, phase=0)
     Traceback (most recent call last):
     ValueError: cycles must lie within [0, 50], smallest first, got (1, 60)
     """
@@ -19,7 +19,7 @@ def signal(n_samples, cycles, amplitude, phase):
     return int(n_samples), cycles, amplitude, phase
 
 
-def noise(stddev, impulse_rate, impulse_amplitude):
+def check_noise(stddev, impulse_rate, impulse_amplitude):
     """The same numbers, if they describe hiss and impulses; a number for a range is a constant."""
     impulse_amplitude, _ = _range("impulse_amplitude", impulse_amplitude, 0)
     return (
@@ -29,22 +29,34 @@ def noise(stddev, impulse_rate, impulse_amplitude):
     )
 
 
-def hold(hold_length):
-    """A hold length, or a range of them, if it is one."""
+def check_hold(hold_length, *, several=False):
+    """The same hold length; where `several` are possible, or a range of them."""
     bounds = _range("hold_length", hold_length, 1, whole=True)
+    if np.ndim(hold_length) and not several:
+        raise ValueError(f"hold_length must be one number, got {hold_length}")
     return bounds if np.ndim(hold_length) else bounds[0]
 
 
-def shapes(**arrays):
+def check_shapes(**arrays):
     """Raise a ValueError unless all arrays have one shape: NumPy would broadcast them.
 
-    >>> shapes(reference=np.zeros(3), estimate=np.zeros(2))
+    >>> check_shapes(reference=np.zeros(3), estimate=np.zeros(2))
     Traceback (most recent call last):
     ValueError: reference, estimate must have one shape, got [(3,), (2,)]
     """
-    found = [np.shape(array) for array in arrays.values()]
-    if len(set(found)) > 1:
-        raise ValueError(f"{', '.join(arrays)} must have one shape, got {found}")
+    shapes = [np.shape(array) for array in arrays.values()]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"{', '.join(arrays)} must have one shape, got {shapes}")
+
+
+def check_samples(samples):
+    """Samples as float32; a ValueError if there are more channels than samples, as if swapped."""
+    samples = np.asarray(samples, np.float32)
+    n_samples, channels = (*samples.shape, 1)[:2]
+    if samples.ndim not in (1, 2) or 0 < n_samples < channels:
+        rule = "samples must be [n_samples] or [n_samples, channels]"
+        raise ValueError(f"{rule}, got {list(samples.shape)}")
+    return samples
 
 
 def _range(name, bounds, low, high=np.inf, whole=False):

@@ -65,14 +65,14 @@ def sample_and_hold(signal, hold_length):
 
 
 def noise(*, stddev, impulse_rate, impulse_amplitude, logarithmic=False):
-    """Damage, (clean [batch, n_samples], seed) -> corrupted, of a level and a rate per waveform.
+    """Damage by hiss and impulses, (clean [batch, n_samples], seed) -> corrupted.
 
     Args:
         stddev, impulse_rate: ranges, as in `datasets.noise_reduction`.
         impulse_amplitude: what an impulse adds, with either sign.
-        logarithmic: draw the level uniform in its logarithm: every decade is as likely.
+        logarithmic: draw the level uniform in its logarithm: each decade is equally likely.
     """
-    stddev, impulse_rate, size = checks.noise(stddev, impulse_rate, impulse_amplitude)
+    stddev, impulse_rate, size = checks.check_noise(stddev, impulse_rate, impulse_amplitude)
 
     def corrupt(clean, seed):
         seeds = tf.unstack(tf.random.split(seed, 4))
@@ -91,7 +91,7 @@ def hold(hold_length):
     Args:
         hold_length: samples per knot, or a range to draw from per waveform.
     """
-    hold_length = checks.hold(hold_length)
+    hold_length = checks.check_hold(hold_length, several=True)
 
     def corrupt(clean, seed):
         if np.ndim(hold_length) == 0:

@@ -81,7 +81,7 @@ def sinusoids(batch_size, n_samples, cycles, amplitude, phase, *, seed, damage):
         damage: callable (clean [batch, n_samples], seed) -> corrupted of TensorFlow operations, as
             `corruptors.noise` and `corruptors.hold` return.
     """
-    n_samples, cycles, amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
+    n_samples, cycles, amplitude, phase = checks.check_signal(n_samples, cycles, amplitude, phase)
     ranges = {"cycles": cycles, "amplitude": amplitude, "phase": phase}
 
     def clean(seed):
@@ -134,11 +134,9 @@ def _pipeline(batch_size, seed, draw, damage):
         return corrupted[..., None], clean[..., None]
 
     blocks = tf.data.Dataset.counter().map(block, num_parallel_calls=tf.data.AUTOTUNE)
-    # rebatch cuts blocks faster, but what it lays together of cuts has TensorFlow complain.
+    # rebatch is faster, but TensorFlow complains of batches that it joins from two blocks.
     cut = blocks.unbatch().batch if BLOCK % batch_size else blocks.rebatch
-    batches = cut(batch_size, drop_remainder=True)
-    endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-    return batches.apply(endless).prefetch(tf.data.AUTOTUNE)
+    return cut(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
 def take(dataset, count):

@@ -1,13 +1,12 @@
 """Long signals through a network, piece by piece, with exactly the whole signal's result.
 
-Each piece is run together with the stretch that the network reads around it, from a multiple of its
-stride on, and the stretch's own output is thrown away (docs/framing.md, and section 9 of
-NoiseReduction.ipynb).
+Each piece is run together with the context that the network reads; the context's own output is
+discarded (docs/framing.md, and section 9 of NoiseReduction.ipynb).
 """
 
 import numpy as np
 
-from recon import models
+from recon import checks, models
 
 
 class Stream:
@@ -58,7 +57,7 @@ class Stream:
 
     def _settle(self, known, stop):
         """The estimate from sample self.done to `stop`, where the input from self.first on is
-        `known`; keeps the context that is needed yet."""
+        `known`; keeps the context that is still needed."""
         new = slice(self.done - self.first, stop - self.first)
         estimate = known[new]
         if len(estimate):
@@ -69,16 +68,6 @@ class Stream:
         first = max(0, stop // self.stride * self.stride - self.left)
         self.context, self.first = known[first - self.first :], first
         return estimate
-
-
-def check_samples(samples):
-    """Samples as float32; a ValueError if they have more channels than samples, as if the axes were
-    swapped."""
-    samples = np.asarray(samples, np.float32)
-    if samples.ndim not in (1, 2) or samples.shape[0] < samples.size / max(1, samples.shape[0]):
-        rule = "samples must be [n_samples] or [n_samples, channels]"
-        raise ValueError(f"{rule}, got {list(samples.shape)}")
-    return samples
 
 
 def restore(model, signal, *, chunk_length):
@@ -92,14 +81,14 @@ def restore(model, signal, *, chunk_length):
     Returns:
         float32 array of the signal's shape.
     """
-    signal = check_samples(signal)
+    signal = checks.check_samples(signal)
     starts = range(0, max(len(signal), 1), chunk_length)
     chunks = (signal[start : start + chunk_length] for start in starts)
     return np.concatenate(list(pieces(Stream(model), chunks)))
 
 
 def pieces(stream, chunks):
-    """The same for chunks [n_samples] or [n_samples, channels] that come one after another."""
+    """Run chunks [n_samples] or [n_samples, channels] through a stream, one after another."""
     for chunk in chunks:
         yield stream.push(chunk)
     yield stream.flush()

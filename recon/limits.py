@@ -29,7 +29,7 @@ def is_circle(phase):
 
 def noise_error(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, impulse_amplitude):
     """Mean squared error of the noise experiment's input: E[sigma^2] + E[rate] size^2."""
-    stddev, impulse_rate, size = checks.noise(stddev, impulse_rate, impulse_amplitude)
+    stddev, impulse_rate, size = checks.check_noise(stddev, impulse_rate, impulse_amplitude)
     return mean_square(stddev) + sum(impulse_rate) / 2 * size**2
 
 
@@ -50,8 +50,8 @@ def noise_bound(*, n_samples, cycles, amplitude, phase, stddev, impulse_rate, im
         cycles: strictly between 0 and n_samples / 2.
         impulse_rate, impulse_amplitude: do not matter, as the oracle tells every impulse.
     """
-    n_samples, cycles, amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
-    stddev, *_ = checks.noise(stddev, impulse_rate, impulse_amplitude)
+    n_samples, cycles, amplitude, phase = checks.check_signal(n_samples, cycles, amplitude, phase)
+    stddev, *_ = checks.check_noise(stddev, impulse_rate, impulse_amplitude)
     if not 0 < cycles[0] <= cycles[1] < n_samples / 2:  # sine and cosine: two amplitudes
         raise ValueError(f"cycles must lie between 0 and {n_samples / 2:g}, got {cycles}")
     if max(stddev) == 0:
@@ -82,20 +82,20 @@ def amplitude_posterior(rho, s, amplitude, circle):
     """
     low, high = amplitude
     nearest = np.clip(rho, low, high)
-    beyond = np.abs(rho - nearest) / s
-    reach = 8 * s / np.maximum(1, beyond / 4)  # where the integrand has fallen to exp(-32)
+    excess = np.abs(rho - nearest) / s
+    reach = 8 * s / np.maximum(1, excess / 4)  # where the integrand has fallen to exp(-32)
     start, stop = np.maximum(low - nearest, -reach), np.minimum(high - nearest, reach)
     nodes, weights = leggauss(16)
-    beside = (start + stop)[..., None] / 2 + (stop - start)[..., None] / 2 * nodes
+    offset = (start + stop)[..., None] / 2 + (stop - start)[..., None] / 2 * nodes
     span = (stop - start) / (high - low) if high > low else 1.0
     rho, s, nearest = (np.asarray(x)[..., None] for x in (rho, s, nearest))
     # Relative to the largest value, at `nearest`, or all would vanish far outside the prior.
-    likelihood = np.exp(beside / s * (2 * (rho - nearest) - beside) / s / 2) * weights / 2
-    values = nearest + beside
-    turned = rho * values / s**2
-    evidence = np.sum(likelihood * (i0e(turned) if circle else 1), axis=-1)
-    length = np.sum(likelihood * (i1e(turned) if circle else 1) * values, axis=-1) / evidence
-    return length, np.log(evidence * span) - beyond**2 / 2
+    likelihood = np.exp(offset / s * (2 * (rho - nearest) - offset) / s / 2) * weights / 2
+    values = nearest + offset
+    argument = rho * values / s**2
+    evidence = np.sum(likelihood * (i0e(argument) if circle else 1), axis=-1)
+    length = np.sum(likelihood * (i1e(argument) if circle else 1) * values, axis=-1) / evidence
+    return length, np.log(evidence * span) - excess**2 / 2
 
 
 def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
@@ -108,8 +108,8 @@ def hold_error(*, n_samples, cycles, amplitude, phase, hold_length):
     >>> hold_error(**signal, hold_length=2).round(6).tolist()  # 0 1 0 -1 becomes 0
     [0.5]
     """
-    n_samples, cycles, amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
-    hold_length = checks.hold(hold_length)
+    n_samples, cycles, amplitude, phase = checks.check_signal(n_samples, cycles, amplitude, phase)
+    hold_length = checks.check_hold(hold_length)
     counts, n = np.arange(cycles[0], cycles[1] + 1)[:, None], np.arange(n_samples)
     errors = 0
     for value, weight in _phases(phase):
@@ -123,8 +123,8 @@ def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
 
     Waveforms with the same knots cannot be told apart; the best answer to such a group is the mean
     of its members. If all knots are zero, the mean amplitude is the best answer. An oracle tells a
-    phase that is not uniform on the full circle: for a range of phases the bound is not the least,
-    nor for fewer than three knots.
+    phase that is not uniform on the full circle: for a range of phases, or fewer than three knots,
+    the true least error is larger.
 
     Args:
         n_samples, cycles, amplitude, phase: as in `datasets.inverse_quantization`.
@@ -134,8 +134,8 @@ def hold_bound(*, n_samples, cycles, amplitude, phase, hold_length):
     >>> hold_bound(**signal, hold_length=2).tolist()
     [0.0, 0.0]
     """
-    n_samples, cycles, amplitude, phase = checks.signal(n_samples, cycles, amplitude, phase)
-    hold_length = checks.hold(hold_length)
+    n_samples, cycles, amplitude, phase = checks.check_signal(n_samples, cycles, amplitude, phase)
+    hold_length = checks.check_hold(hold_length)
     errors = 0
     for known, weight in [(None, 1.0)] if is_circle(phase) else _phases(phase):
         prior = held_prior(n_samples, cycles, amplitude, hold_length, known)
@@ -160,7 +160,7 @@ def _spread_of_groups(waves, mean, variance, hold_length):
 
 
 def held_prior(n_samples, cycles, amplitude, hold_length, known=None):
-    """What is drawn, as weights with a mean and a variance on waves that never change.
+    """The waveforms that are drawn, as fixed waves times random weights.
 
     Args:
         n_samples, cycles, amplitude, hold_length: as in `hold_bound`.
@@ -168,7 +168,8 @@ def held_prior(n_samples, cycles, amplitude, hold_length, known=None):
 
     Returns:
         waves [counts, 1, n_samples] for a known phase, else [counts, 2, n_samples], sine and
-        cosine, the sine flipped where its aliases are; mean and variance of each weight.
+        cosine, the sine with the sign that its alias below the Nyquist frequency has; mean and
+        variance of each weight.
     """
     low, high = amplitude
     mean, variance = (low + high) / 2, (high - low) ** 2 / 12

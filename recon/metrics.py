@@ -12,7 +12,7 @@ from recon import checks
 
 def _waveforms(**signals):
     """The arguments as float64 [batch, samples]."""
-    checks.shapes(**signals)
+    checks.check_shapes(**signals)
     arrays = [np.asarray(signal, np.float64) for signal in signals.values()]
     return [array.reshape(len(array) if array.ndim > 1 else 1, -1) for array in arrays]
 
@@ -22,8 +22,7 @@ def _one_or_many(values, like):
 
 
 def _ratio_db(signal, error):
-    """10 log10(sum signal^2 / sum error^2); no error is +inf, even of silence; no signal, else, is
-    -inf."""
+    """10 log10(sum signal^2 / sum error^2); +inf without error, else -inf without signal."""
     power, wrong = (np.sum(x**2, axis=1) for x in (signal, error))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(wrong == 0, np.inf, 10 * np.log10(power / wrong))

@@ -83,14 +83,14 @@ def save(model, path):
 
 # How far a network looks. The reach of a tensor is (step, left, right, stride): position p stands
 # at the input sample p * step and depends on those from p * step - left to p * step + right, at
-# most; shifting the input by `stride` samples shifts the tensor alike.
+# most; shifting the input by `stride` samples, a multiple of the step, shifts the tensor alike. A
+# step may be a fraction; its numerator is its smallest whole multiple.
 
-POINTWISE = """Activation Add Average BatchNormalization Concatenate Dense Dropout ELU Identity
+NAMES = """Activation Add Average BatchNormalization Concatenate Dense Dropout ELU Identity
     LayerNormalization LeakyReLU Maximum Minimum Multiply ReLU Rescaling Softmax Subtract"""
-WINDOWS = "Conv1D DepthwiseConv1D SeparableConv1D AveragePooling1D MaxPooling1D"
-POINTWISE, WINDOWS = (
-    tuple(getattr(layers, name) for name in names.split()) for names in (POINTWISE, WINDOWS)
-)
+POINTWISE = tuple(getattr(layers, name) for name in NAMES.split())  # merging layers too
+WINDOWS = layers.Conv1D, layers.DepthwiseConv1D, layers.SeparableConv1D
+WINDOWS += layers.AveragePooling1D, layers.MaxPooling1D
 
 
 def receptive_field(model):
@@ -136,17 +136,17 @@ def _reach(layer, tensor, reaches):
     if isinstance(layer, layers.UpSampling1D):
         return step / layer.size, left + step - step / layer.size, right, stride
     if isinstance(layer, layers.Reshape) and layer.target_shape[0] == -1:
-        narrow, wide = tensor.shape[-1], layer.target_shape[1]
-        number, common = step / narrow, gcd(narrow, wide)  # samples per number
-        left, right = left + (narrow - common) * number, right + (wide - common) * number
-        return wide * number, left, right, lcm(stride, (wide * number).numerator)
+        before, after = tensor.shape[-1], layer.target_shape[1]
+        share, common = step / before, gcd(before, after)  # samples per channel
+        left, right = left + (before - common) * share, right + (after - common) * share
+        return after * share, left, right, lcm(stride, (after * share).numerator)
     if isinstance(layer, (*WINDOWS, layers.Conv1DTranspose)):
         (size,) = getattr(layer, "kernel_size", None) or layer.pool_size
         (hop,), (dilation,) = layer.strides, getattr(layer, "dilation_rate", (1,))
         span = (size - 1) * dilation + 1
         before = span - 1 if layer.padding == "causal" else max(span - hop, 0) // 2
-        odd = getattr(layer, "output_padding", None) is not None
-        if not odd and (layer.padding != "valid" or span <= hop):  # else the length changes
+        longer = getattr(layer, "output_padding", None) is not None
+        if not longer and (layer.padding != "valid" or span <= hop):  # else the length changes
             if isinstance(layer, WINDOWS):
                 left, right = left + before * step, right + (span - 1 - before) * step
                 return step * hop, left, right, lcm(stride, (step * hop).numerator)
@@ -271,7 +271,7 @@ class SpectralMask(layers.Layer):
 class ImpulseRemoval(layers.Layer):
     """Take out of each sample what the residual shows to be an impulse.
 
-    An impulse of the learnt size is subtracted in the measure of its probability. In Gaussian noise
+    An impulse of the learnt size is subtracted, times its probability. In Gaussian noise
     its log odds are size (|r| - size / 2) / variance + log(rate / 2), with r the residual. A small
     network corrects slope and rate by what three moments of the residual show.
 
@@ -292,16 +292,16 @@ class ImpulseRemoval(layers.Layer):
 
     def call(self, corrupted, estimate):
         residual = corrupted - estimate
-        size = ops.abs(residual)
+        magnitude = ops.abs(residual)
         # Impulses are few and large: they move the spread most, the mean root least.
-        spread = ops.sqrt(_mean(size**2) + 1e-12)
-        mean = _mean(size) + 1e-6
-        root = _mean(ops.sqrt(size + 1e-9)) ** 2
+        spread = ops.sqrt(_mean(magnitude**2) + 1e-12)
+        mean = _mean(magnitude) + 1e-6
+        root = _mean(ops.sqrt(magnitude + 1e-9)) ** 2
         # Each feature lies within a few units of 0.
         seen = [ops.log(spread) + 3, 5 * ops.log(spread / mean) - 1, 10 * ops.log(mean / root) - 2]
         slope, rate = ops.split(self.correction(ops.concatenate(seen, axis=-1)), 2, axis=-1)
         variance = np.pi / 2 * mean**2 + 1e-4  # of Gaussian noise with this mean size
-        odds = ops.exp(slope) * self.size / variance * (size - self.size / 2) + rate - 5
+        odds = ops.exp(slope) * self.size / variance * (magnitude - self.size / 2) + rate - 5
         return corrupted - self.size * ops.sign(residual) * ops.sigmoid(odds)
 
 
@@ -336,7 +336,7 @@ def unrolled(*, frame_length=256, channels=16, **about):
 
 @keras.saving.register_keras_serializable(package="recon")
 class LinearExperts(layers.Layer):
-    """A softmax gate that chooses among linear maps of a frame's knots, its every hold-th samples.
+    """A softmax gate that chooses among linear maps of a frame's knots.
 
     The gate sees the shape of the knots, whatever their amplitude, and where they change; the maps
     see the knots themselves. One map needs no gate.

@@ -46,7 +46,7 @@ def sliders(function, **controls):
 
     @wraps(function)
     def shown(**values):
-        plt.close(plt.figure())  # Jupyter's backend turns itself on here, or it would be undone
+        plt.close(plt.figure())  # turns Jupyter's backend on, which resets the style
         with plt.rc_context():  # no setup cell has been run yet
             plotting.style()
             function(**values)

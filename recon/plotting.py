@@ -30,7 +30,6 @@ def style():
     """Set how all figures look; called once, in the setup cell of a notebook."""
     plt.rc("axes", grid=True, titlesize="medium")
     plt.rc("axes.spines", right=False, top=False)
-    plt.rc("figure", dpi=100)
     plt.rc("figure.constrained_layout", use=True)
     plt.rc("grid", alpha=0.3)
     plt.rc("legend", frameon=False)

@@ -101,7 +101,7 @@ class SpectralGain(_Spectral):
 
 @keras.saving.register_keras_serializable(package="recon")
 class Surprise(_Spectral):
-    """How far each sample is from what its neighbours on both sides let expect.
+    """How far each sample is from what its neighbours on both sides predict.
 
     The best linear prediction of one sample from all others, in a signal with the power spectrum
     P(f), errs by the signal filtered with 1 / P(f), over the mean of 1 / P(f) (Kolmogorov, 1941).
@@ -125,11 +125,10 @@ class Surprise(_Spectral):
 
 @keras.saving.register_keras_serializable(package="recon")
 class SpectralShares(_Spectral):
-    """Share out the spectrum of the knots among the frequencies that are one in it.
+    """Divide each bin of the knots' spectrum among the frequencies that are folded onto it.
 
-    Who keeps every hold_length-th sample folds hold_length frequencies onto each other. The best
-    linear estimate of one is what was kept times its share in their power (Wiener, 1949). At first
-    the power falls as the frequency to the minus fourth, which makes the cubic spline (Unser,
+    The best linear estimate of one is the bin times its share in their power (Wiener, 1949). At
+    first the power falls as the frequency to the minus fourth, which makes the cubic spline (Unser,
     1999). Convolutions over time and frequency learn to change the shares.
 
     Input shape: a held signal, whose first sample is a knot, and an estimate of what it was, both
@@ -164,17 +163,18 @@ class SpectralShares(_Spectral):
         return *over, _Across(self.channels), _Across(self.positions)
 
     def _folded(self):
-        """The bins of a frame that fold onto each bin of the knots, [bins, hold_length]."""
+        """The bins of a frame that fold onto each bin b of the knots' B, [B, hold_length]: b,
+        2 (B - 1) - b, 2 (B - 1) + b, 4 (B - 1) - b, ..."""
         bin, row = np.ogrid[: self.bins, : self.hold_length]
         return (row + 1) // 2 * 2 * (self.bins - 1) + (-1) ** row * bin
 
     def call(self, held, estimate):
         hold_length, folded = self.hold_length, self._folded()
-        samples = ops.shape(held)
-        first = np.eye(hold_length, dtype=np.float32)[0]
-        by_knot = (samples[0], samples[1] // hold_length, hold_length)
-        knots = ops.reshape(held, by_knot) * first  # zeros after each
-        real, imaginary = self._spectra(ops.reshape(knots, samples))
+        shape = ops.shape(held)
+        is_knot = np.eye(hold_length, dtype=np.float32)[0]
+        by_knot = (shape[0], shape[1] // hold_length, hold_length)
+        knots = ops.reshape(held, by_knot) * is_knot  # zeros after each
+        real, imaginary = self._spectra(ops.reshape(knots, shape))
         kept = (real**2 + imaginary**2)[..., : self.bins]
         power = sum(part**2 for part in self._spectra(estimate))
         mean = ops.pad(ops.mean(power, axis=-1, keepdims=True), [[0, 0], [2, 2], [0, 0]])
@@ -185,21 +185,21 @@ class SpectralShares(_Spectral):
         x = ops.concatenate([seen, ops.ones_like(seen[..., :1]) * place], axis=-1)
         spare = self.positions * self.together - self.bins
         x = ops.pad(x, [[0, 0], [0, 0], [0, spare], [0, 0]])
-        frames = (samples[0], -1, self.positions)
+        frames = (shape[0], -1, self.positions)
         x = self.first(ops.reshape(x, (*frames, self.together * x.shape[-1])))
         for one, other, narrow, wide in self.blocks:
             x += other(_leaky(one(_leaky(x))))
             x += wide(ops.relu(narrow(x)))
         change = self.last(_leaky(self.norm(x)))
-        change = ops.reshape(change, (samples[0], -1, self.bins + spare, hold_length))
+        change = ops.reshape(change, (shape[0], -1, self.bins + spare, hold_length))
         change = 8 * ops.softsign(ops.cast(change, "float32")[:, :, : self.bins] / 8)
         spline = -4 * np.log(np.maximum(folded, 0.5))
         shares = ops.softmax(change + np.float32(spline))
         _, unfolded = np.unique(folded, return_index=True)
-        shares = ops.reshape(shares, (samples[0], -1, folded.size))
+        shares = ops.reshape(shares, (shape[0], -1, folded.size))
         gain = hold_length * ops.take(shares, unfolded, axis=-1)
         x = ops.reshape(self._overlapped(gain * real, gain * imaginary, held), by_knot)
-        return ops.reshape(x * (1 - first) + knots, samples)
+        return ops.reshape(x * (1 - is_knot) + knots, shape)
 
 
 def _leaky(x):
@@ -228,9 +228,7 @@ class _Across(layers.Layer):
 class Choice(layers.Layer):
     """A mean of several answers under weights that are fourth powers.
 
-    The power makes the choice sharp, and keeps it the same at every loudness.
-
-    Input shape: `count` answers [batch, positions, count * samples], one behind the other; roots of
+    Input shape: `count` answers [batch, positions, count * samples], concatenated; roots of
     their weights, as many or one per answer. Output shape: [batch, positions, samples].
     """
 
@@ -243,7 +241,7 @@ class Choice(layers.Layer):
     def call(self, answers, roots):
         roots = ops.split(ops.cast(roots, "float32"), self.count, axis=-1)
         largest = reduce(ops.maximum, map(ops.abs, roots)) + 1e-20
-        # Equal where nothing is said.
+        # Equal where all roots are 0.
         weights = [ops.square(ops.square(root / largest)) + 1e-20 for root in roots]
         answers = ops.split(answers, self.count, axis=-1)
         return sum(map(ops.multiply, weights, answers)) / sum(weights)
@@ -258,18 +256,18 @@ def denoiser(
     gains=((2048, 16, (1, 2)), (512, 16, (1, 2, 4))),
     **about,
 ):
-    """Hiss and clicks out of recordings: clicks where they are short, hiss where it is flat.
+    """Hiss and clicks out of recordings: clicks in time, hiss in the spectrum.
 
     A dilated network takes out what stands out in time (van den Oord et al., 2016). From that
-    estimate follows what the neighbours of each sample let expect (`Surprise`); sample by sample
-    the network chooses between the corrupted signal, its estimate and this expectation. Spectral
+    estimate follows what the neighbours of each sample predict (`Surprise`); sample by sample
+    the network chooses between the corrupted signal, its estimate and this prediction. Spectral
     gains, with long frames and then short ones, take out what fills the spectrum. Nothing has a
     bias, so a signal twice as loud is answered twice as loud (Mohan et al., 2020).
 
     Args:
         position: samples that make one position of the network in time.
         channels, dilations: of that network.
-        frame_length: samples whose spectrum tells what neighbours let expect.
+        frame_length: samples whose spectrum tells what neighbours predict.
         gains: frame length, channels and dilations of each `SpectralGain`.
         about: `name` and others of a `Network`.
     """
@@ -287,8 +285,8 @@ def denoiser(
     answers = layers.Concatenate(**EXACT)([corrupted, x, expected])
     x = Choice(3, **EXACT)(answers, _convolution(3 * position, 3)(seen))
     x = layers.Reshape((-1, 1), **EXACT)(x)
-    for frame_length, breadth, spread in gains:
-        x = SpectralGain(frame_length, breadth, spread, **EXACT)(x, signal)
+    for gain in gains:
+        x = SpectralGain(*gain, **EXACT)(x, signal)
     return Network(signal, x, **{"name": "denoiser"} | about)
 
 

@@ -1,4 +1,4 @@
-"""The only reader of the environment: how much work to do, and which recordings to use.
+"""The environment: how much work to do, and which recordings to use. Files that appear whole.
 
 RECON_PROFILE     full (default) or quick: the same code with smaller numbers
 RECON_RECORDINGS  a folder of recordings; unset, those that ship

@@ -17,8 +17,8 @@ from keras import ops
 from recon import models, settings
 
 CURVES = ("step", "second", "loss", "validation_loss", "validation_mse")
-# NVIDIA's cards would use ten bits for products of float32. They hold some 60 dB; networks here
-# reach twice that.
+# Else NVIDIA's cards round products of float32 to ten bits, which is an SNR of some 60 dB; networks
+# here reach twice that.
 tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
@@ -44,16 +44,16 @@ def distribute():
     if tf.config.list_physical_devices("GPU"):
         tf.config.set_visible_devices([], "GPU")  # it would take the memory, and only makes data
     keras.distribution.initialize()
-    together = keras.distribution.DataParallel(auto_shard_dataset=False)
-    keras.distribution.set_distribution(together)
+    distribution = keras.distribution.DataParallel(auto_shard_dataset=False)
+    keras.distribution.set_distribution(distribution)
 
 
 def _share(batch):
-    """What of a batch is for this process."""
-    together = keras.distribution.distribution()
-    if together is None or together.num_processes == 1:
+    """This process's share of a batch."""
+    distribution = keras.distribution.distribution()
+    if distribution is None or distribution.num_processes == 1:
         return batch
-    return tf.split(batch, together.num_processes)[together.data_shard_id]
+    return tf.split(batch, distribution.num_processes)[distribution.data_shard_id]
 
 
 def fit(
@@ -74,9 +74,9 @@ def fit(
     """Train a network, keep its best weights, and survive interruption.
 
     Whenever the validation score improves, the network is saved to `path`; the whole state goes
-    beside it. A run is its path: called again with the same layers, settings and data, a finished
-    run is loaded and a stopped one goes on, whatever weights the model has. Otherwise a line says
-    so, and training begins at the model's weights. Data without a seed begin anew.
+    beside it. If the state is of a run with the same layers, settings and data, a finished run is
+    loaded and a stopped one goes on, whatever weights the model has. Else training begins at the
+    model's weights. Data without a seed are other data.
 
     Args:
         model: functional Keras model; holds its best weights when this returns.
@@ -85,8 +85,8 @@ def fit(
         steps: batches to train on.
         path: file to keep the best network in, ending in .keras.
         learning_rate: a number, or a Keras schedule.
-        cosine: whether a number is the peak of a rate that rises for a twentieth of the steps and
-            falls along a cosine; else it stays, and Keras' callbacks may change it.
+        cosine: if True, a number is the peak of a rate that rises for a twentieth of the steps and
+            falls along a cosine. If False it stays, and Keras' callbacks may change it.
         loss, jit_compile: as in `keras.Model.compile`.
         validations: how often to score the validation data.
         ema_momentum: of a moving average of the weights, which is then scored and kept; 0 for none.
@@ -101,7 +101,7 @@ def fit(
             learning_rate / 100, steps, warmup_target=learning_rate, warmup_steps=steps // 20
         )
     adam = keras.optimizers.Adam(learning_rate, use_ema=ema_momentum > 0, ema_momentum=ema_momentum)
-    # A metric's name would have Keras make its variables while the step is traced.
+    # With a metric's name Keras would make its variables late, and trace every step twice.
     model.compile(adam, loss, metrics=[keras.metrics.MeanSquaredError()], jit_compile=jit_compile)
     per_round = -(-steps // validations)
     about = [steps, per_round, ema_momentum, cosine, float(adam.learning_rate), loss]
@@ -109,8 +109,8 @@ def fit(
     average = [keras.callbacks.SwapEMAWeights()] if ema_momentum else []
     done = int(adam.iterations)
     if not run.record["finished"]:
-        with warnings.catch_warnings():  # the last round may be shorter than the others
-            warnings.filterwarnings("ignore", ".*ran out of data")
+        with warnings.catch_warnings():  # of a last round that is shorter; of data not shuffled
+            warnings.filterwarnings("ignore", ".*(ran out of data|shuffle=True)")
             model.fit(
                 train.skip(done).take(steps - done).map(lambda *pair: tuple(map(_share, pair))),
                 validation_data=validation,
@@ -118,8 +118,7 @@ def fit(
                 steps_per_epoch=per_round,
                 initial_epoch=done // per_round,
                 epochs=-(-steps // per_round),
-                callbacks=[run, *average, *callbacks],  # `run` sees the average before it goes
-                shuffle=False,
+                callbacks=[run, *average, *callbacks],  # `run` first, while the average is in place
                 verbose=0,
             )
     return run.finish()
@@ -151,7 +150,7 @@ def _name(model, train, validation, about):
     """A name for a run: a digest of layers, settings, validation data and first batch."""
     layers = json.dumps(keras.saving.serialize_keras_object(model)["config"])
     layers = re.sub(r'_\d+"', '"', layers)  # how many layers were made before
-    about = json.dumps(about, default=lambda loss: getattr(loss, "name", loss.__name__))
+    about = json.dumps(about, default=lambda loss: getattr(loss, "name", None) or loss.__name__)
     digest = hashlib.sha256((layers + about).encode())
     for part in (*validation, *next(train.take(1).as_numpy_iterator())):
         digest.update(np.ascontiguousarray(part))

@@ -171,7 +171,7 @@ LOCAL = {  # layers in a row
     "shorter than the stride": [conv(4, 1, strides=3), transposed(4, 2, 3, padding="valid")],
     "maximum": [layers.MaxPooling1D(2), conv(4, 3), layers.UpSampling1D(2)],
     "mean": [layers.AveragePooling1D(5, 2, padding="same"), layers.UpSampling1D(2)],
-    "reshape": [layers.Reshape((-1, 6)), conv(6, 3), layers.Reshape((-1, 4))],
+    "reshape": [layers.Reshape((-1, 6)), layers.Dense(6), layers.Reshape((-1, 4))],
     "sub-pixel": [conv(8, 3, strides=4), layers.Reshape((-1, 4)), layers.UpSampling1D(2)],
     "one's own": [conv(4, 4, strides=2), Swapped(), transposed(4, 4, 2)],
     "nested": [keras.Sequential([keras.Sequential([conv(4, 5)]), conv(4, 4)])],
