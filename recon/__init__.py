@@ -148,12 +148,13 @@ def _restored(blocks, shape, sample_rate, network, mix, resample):
     before = [np.repeat(next(blocks())[:1], lead, axis=0)] if lead else []
     stream = audio.resampled(chain(before, blocks()), sample_rate, rate, channels)
     stream = framing.pieces(framing.Stream(network, mix), stream)
-    missing = [np.zeros((n_samples, channels), np.float32)]  # two conversions may lose a few
     done = -lead  # the lead is no part of the answer
-    for piece in chain(audio.resampled(stream, rate, sample_rate, channels), missing):
+    for piece in audio.resampled(stream, rate, sample_rate, channels):
         wanted = piece[max(0, -done) : max(0, n_samples - done)]
         done += len(piece)
         if not np.isfinite(wanted).all():
             raise ValueError("restored samples must be finite: is the input, is the network?")
         if len(wanted):
             yield wanted
+    if done < n_samples:  # two conversions may lose a few
+        yield np.zeros((n_samples - done, channels), np.float32)

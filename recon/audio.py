@@ -31,7 +31,7 @@ def reading(path):
 def read_mono(path):
     """(float32 samples [n_samples], sample rate) of a recording, its channels averaged."""
     with reading(path) as file:
-        return file.read(dtype="float32", always_2d=True).mean(axis=1), file.samplerate
+        return np.concatenate(list(blocks(file, 2**20))).mean(axis=1), file.samplerate
 
 
 def blocks(file, block_length):
@@ -95,8 +95,7 @@ def writing(path, source, *, subtype=None, overwrite=False):
 
     Args:
         path: of the new file; its suffix decides the format.
-        source: soundfile.SoundFile to be like: rate, channels, tags, and the subtype where the
-            format has it, else the format's own.
+        source: soundfile.SoundFile to be like, in subtype where the format has it.
         subtype: of the samples, if it shall differ, such as "FLOAT".
         overwrite: whether an existing file may be replaced.
     """

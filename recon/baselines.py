@@ -1,8 +1,7 @@
 """What can be done without learning. Each baseline has a model's call shape.
 
 Denoisers map a noisy signal [batch, n_samples, 1], interpolators one that is held for `hold_length`
-samples, to an estimate of that shape. Two estimators are given the distributions that the data are
-drawn from, and come to the bound. Section 4 of the notebooks shows all.
+samples, to an estimate of that shape. Two estimators are given the distributions of the data.
 """
 
 from functools import partial

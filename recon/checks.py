@@ -30,11 +30,11 @@ def check_noise(stddev, impulse_rate, impulse_amplitude):
 
 
 def check_hold(hold_length, *, several=False):
-    """The same hold length; where `several` are possible, or a range of them."""
-    bounds = _range("hold_length", hold_length, 1, whole=True)
-    if np.ndim(hold_length) and not several:
+    """The same hold length; where `several` are possible, a range of them."""
+    first, last = _range("hold_length", hold_length, 1, whole=True)
+    if first < last and not several:
         raise ValueError(f"hold_length must be one number, got {hold_length}")
-    return bounds if np.ndim(hold_length) else bounds[0]
+    return (first, last) if several else first
 
 
 def check_shapes(**arrays):

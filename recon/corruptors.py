@@ -91,13 +91,10 @@ def hold(hold_length):
     Args:
         hold_length: samples per knot, or a range to draw from per waveform.
     """
-    hold_length = checks.check_hold(hold_length, several=True)
+    bounds = checks.check_hold(hold_length, several=True)
 
     def corrupt(clean, seed):
-        if np.ndim(hold_length) == 0:
-            return sample_and_hold(clean, hold_length)
-        lengths = signals.uniform(hold_length, tf.shape(clean)[0], seed, whole=True)
-        return sample_and_hold(clean, lengths)
+        return sample_and_hold(clean, signals.uniform(bounds, tf.shape(clean)[0], seed, whole=True))
 
     return corrupt
 

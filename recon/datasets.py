@@ -146,5 +146,4 @@ def take(dataset, count):
     >>> corrupted.shape, clean.shape
     ((100, 256, 1), (100, 256, 1))
     """
-    examples = dataset.unbatch().batch(count, drop_remainder=True).take(1)
-    return next(examples.as_numpy_iterator())
+    return next(dataset.unbatch().batch(count, drop_remainder=True).as_numpy_iterator())

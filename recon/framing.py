@@ -82,8 +82,7 @@ def restore(model, signal, *, chunk_length):
         float32 array of the signal's shape.
     """
     signal = checks.check_samples(signal)
-    starts = range(0, max(len(signal), 1), chunk_length)
-    chunks = (signal[start : start + chunk_length] for start in starts)
+    chunks = [signal[i : i + chunk_length] for i in range(0, max(1, len(signal)), chunk_length)]
     return np.concatenate(list(pieces(Stream(model), chunks)))
 
 

@@ -86,9 +86,11 @@ def save(model, path):
 # most; shifting the input by `stride` samples, a multiple of the step, shifts the tensor alike. A
 # step may be a fraction; its numerator is its smallest whole multiple.
 
-NAMES = """Activation Add Average BatchNormalization Concatenate Dense Dropout ELU Identity
-    LayerNormalization LeakyReLU Maximum Minimum Multiply ReLU Rescaling Softmax Subtract"""
-POINTWISE = tuple(getattr(layers, name) for name in NAMES.split())  # merging layers too
+# Layers and operations, x + y for one, that make a position of that position alone.
+NAMES = """Activation Add Average BatchNormalization Concatenate Dense Dropout ELU GaussianNoise
+    Identity LayerNormalization LeakyReLU Maximum Minimum Multiply ReLU Relu Rescaling Softmax
+    Subtract"""
+POINTWISE = NAMES.split()
 WINDOWS = layers.Conv1D, layers.DepthwiseConv1D, layers.SeparableConv1D
 WINDOWS += layers.AveragePooling1D, layers.MaxPooling1D
 
@@ -131,7 +133,7 @@ def _reach(layer, tensor, reaches):
         return step, left, right, lcm(stride, (wide * step).numerator)
     if isinstance(layer, keras.Model):
         return _walk(layer, reaches)
-    if isinstance(layer, POINTWISE) and getattr(layer, "axis", -1) in (-1, 2, [-1], [2]):
+    if type(layer).__name__ in POINTWISE and getattr(layer, "axis", -1) in (-1, 2, [-1], [2]):
         return step, left, right, stride
     if isinstance(layer, layers.UpSampling1D):
         return step / layer.size, left + step - step / layer.size, right, stride
@@ -195,7 +197,7 @@ def unet(*, stem=32, window=2, channels=(192, 256), front=0, stages=1, **about):
         stem: samples per position.
         window: positions that the filters of both banks span.
         channels: per level, from the stem's rate to the bottleneck; each level halves the rate.
-        front: channels of a part before each stem that corrects single samples; 0 for none.
+        front: channels of a part before each stem that corrects samples; 0 for none.
         stages: U-Nets in a row.
         about: `name` and others of a `Network`.
     """

@@ -5,6 +5,7 @@ from functools import cache, wraps
 import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
+import soundfile
 from IPython import get_ipython
 from IPython.display import Audio, display
 
@@ -87,7 +88,7 @@ def noise(
     gain = metrics.gain_db(clean, corrupted, restored)
     with np.errstate(divide="ignore"):  # without noise the bound is 0
         to_limit = float(10 * np.log10(metrics.mse(clean, restored).mean() / bound))
-    note = f"gain {gain:z.1f} dB, {to_limit:z.1f} dB from the limit"
+    note = f"gain {gain:z.1f} dB, {to_limit:z.1f} dB from the bound"
     snr = _show(clean, {"corrupted": corrupted, "network": restored}, note)
     return snr | {"gain": gain, "to_limit": to_limit}
 
@@ -124,10 +125,10 @@ def _frames(cycles, amplitude, phase, n_samples):
 
 
 def recordings():
-    """[(name, path)] of recordings to play with: those that ship, or in the folder that is named,
-    voices first, as they ship."""
+    """[(name, path)] of recordings to play with; of those that ship, voices first."""
     paths = sorted(settings.recordings().rglob("[!.]*.*"), reverse=True)
-    return [(path.name, str(path)) for path in paths]
+    formats = soundfile.available_formats()
+    return [(path.name, str(path)) for path in paths if path.suffix[1:].upper() in formats]
 
 
 def noisy_recording(name="", stddev=0.02, impulse_rate=0.002, impulse_amplitude=0.5):

@@ -188,9 +188,9 @@ class SpectralShares(_Spectral):
         frames = (shape[0], -1, self.positions)
         x = self.first(ops.reshape(x, (*frames, self.together * x.shape[-1])))
         for one, other, narrow, wide in self.blocks:
-            x += other(_leaky(one(_leaky(x))))
+            x += other(ops.leaky_relu(one(ops.leaky_relu(x, 0.1)), 0.1))
             x += wide(ops.relu(narrow(x)))
-        change = self.last(_leaky(self.norm(x)))
+        change = self.last(ops.leaky_relu(self.norm(x), 0.1))
         change = ops.reshape(change, (shape[0], -1, self.bins + spare, hold_length))
         change = 8 * ops.softsign(ops.cast(change, "float32")[:, :, : self.bins] / 8)
         spline = -4 * np.log(np.maximum(folded, 0.5))
@@ -200,10 +200,6 @@ class SpectralShares(_Spectral):
         gain = hold_length * ops.take(shares, unfolded, axis=-1)
         x = ops.reshape(self._overlapped(gain * real, gain * imaginary, held), by_knot)
         return ops.reshape(x * (1 - is_knot) + knots, shape)
-
-
-def _leaky(x):
-    return ops.leaky_relu(x, 0.1)
 
 
 class _Across(layers.Layer):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import time
 import warnings
@@ -43,17 +44,10 @@ def distribute():
     jax.config.update("jax_default_matmul_precision", "highest")
     if tf.config.list_physical_devices("GPU"):
         tf.config.set_visible_devices([], "GPU")  # it would take the memory, and only makes data
-    keras.distribution.initialize()
+    if "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ:
+        keras.distribution.initialize()
     distribution = keras.distribution.DataParallel(auto_shard_dataset=False)
     keras.distribution.set_distribution(distribution)
-
-
-def _share(batch):
-    """This process's share of a batch."""
-    distribution = keras.distribution.distribution()
-    if distribution is None or distribution.num_processes == 1:
-        return batch
-    return tf.split(batch, distribution.num_processes)[distribution.data_shard_id]
 
 
 def fit(
@@ -93,26 +87,20 @@ def fit(
         callbacks: of Keras; an epoch is the time between two validations.
 
     Returns:
-        dict: "parameters", "steps", "seconds", "finished", and the curves "step", "second", "loss",
-        "validation_loss" and "validation_mse".
+        dict: "parameters", "steps", "seconds", "finished", and CURVES.
     """
-    if cosine and not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        learning_rate = keras.optimizers.schedules.CosineDecay(
-            learning_rate / 100, steps, warmup_target=learning_rate, warmup_steps=steps // 20
-        )
-    adam = keras.optimizers.Adam(learning_rate, use_ema=ema_momentum > 0, ema_momentum=ema_momentum)
+    adam = _adam(learning_rate, cosine, steps, ema_momentum)
     # With a metric's name Keras would make its variables late, and trace every step twice.
     model.compile(adam, loss, metrics=[keras.metrics.MeanSquaredError()], jit_compile=jit_compile)
     per_round = -(-steps // validations)
-    about = [steps, per_round, ema_momentum, cosine, float(adam.learning_rate), loss]
-    run = _Run(path, model, steps, _name(model, train, validation, about))
+    run = _Run(path, model, steps, _name(model, train, validation, [steps, per_round]))
     average = [keras.callbacks.SwapEMAWeights()] if ema_momentum else []
     done = int(adam.iterations)
     if not run.record["finished"]:
         with warnings.catch_warnings():  # of a last round that is shorter; of data not shuffled
             warnings.filterwarnings("ignore", ".*(ran out of data|shuffle=True)")
             model.fit(
-                train.skip(done).take(steps - done).map(lambda *pair: tuple(map(_share, pair))),
+                _rest(train, done, steps),
                 validation_data=validation,
                 validation_batch_size=512,
                 steps_per_epoch=per_round,
@@ -132,7 +120,7 @@ def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
         pipeline: callable (seed=...) that makes its training data.
         validation, options: as in `fit`.
         seeds: whole numbers.
-        path: as in `fit`, with {seed} in the place of the seed.
+        path: as in `fit`, with {seed} in it.
 
     Returns:
         Two lists, of networks and of what `fit` returned.
@@ -146,12 +134,29 @@ def fit_seeds(build, pipeline, validation, *, seeds, path, **options):
     return networks, records
 
 
+def _adam(learning_rate, cosine, steps, ema_momentum):
+    schedules = keras.optimizers.schedules
+    if cosine and not isinstance(learning_rate, schedules.LearningRateSchedule):
+        rise = {"warmup_target": learning_rate, "warmup_steps": steps // 20}
+        learning_rate = schedules.CosineDecay(learning_rate / 100, steps, **rise)
+    return keras.optimizers.Adam(learning_rate, use_ema=ema_momentum > 0, ema_momentum=ema_momentum)
+
+
+def _rest(train, done, steps):
+    """The batches that are left to train on, of each this process's share."""
+    batches = train.skip(done).take(steps - done)
+    machines = keras.distribution.distribution()
+    if machines and machines.num_processes > 1:
+        count, mine = machines.num_processes, machines.data_shard_id
+        batches = batches.map(lambda *pair: tuple(tf.split(part, count)[mine] for part in pair))
+    return batches.apply(tf.data.experimental.assert_cardinality(steps - done))
+
+
 def _name(model, train, validation, about):
-    """A name for a run: a digest of layers, settings, validation data and first batch."""
-    layers = json.dumps(keras.saving.serialize_keras_object(model)["config"])
-    layers = re.sub(r'_\d+"', '"', layers)  # how many layers were made before
-    about = json.dumps(about, default=lambda loss: getattr(loss, "name", None) or loss.__name__)
-    digest = hashlib.sha256((layers + about).encode())
+    """A name for a run: a digest of the compiled model, the validation data and the first batch."""
+    about = json.dumps([*about, keras.saving.serialize_keras_object(model)], default=str)
+    about = re.sub(r'_\d+"', '"', about)  # how many layers were made before
+    digest = hashlib.sha256(about.encode())
     for part in (*validation, *next(train.take(1).as_numpy_iterator())):
         digest.update(np.ascontiguousarray(part))
     return digest.hexdigest()

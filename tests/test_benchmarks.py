@@ -21,11 +21,13 @@ def corpus(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(("folder", "files"), [("p376", [4, 1, 1]), ("", [12, 2, 4])])
+@pytest.mark.slow
+@pytest.mark.parametrize(("folder", "files"), [("p376", [4, 1, 1]), ("", [11, 2, 5])])
 def test_the_published_comparison_runs(corpus, folder, files, tmp_path, monkeypatch):
     monkeypatch.setattr(super_resolution, "VALIDATION_CROPS", 8)
     monkeypatch.setattr(super_resolution, "BATCH_SIZE", 2)
-    monkeypatch.setitem(super_resolution.SHAPE, "channels", 4)
+    shape = {"position": 8, "channels": 4, "dilations": (1,)}
+    monkeypatch.setattr(super_resolution, "SHAPE", shape)
     path = tmp_path / "results.json"
     asked = ["--sample-rate", "16000", "--ratios", "2", "--steps", "4", "--results", str(path)]
     asked += ["--test", "p225_00[12].*", "p226_00[12].*", "p376_001.*"]

@@ -92,7 +92,7 @@ REFUSED = {  # arguments: what is said
     "bare.raw out.wav": ".*samplerate",
     "in.wav no/out.wav": "output must lie in a folder that exists",
     "in.wav out.txt": "output must end in the suffix of an audio format",
-    "in.wav out.mp3 --subtype FLOAT": ".*FLOAT",
+    "in.wav out.mp3 --subtype FLOAT": ".*subtype",
     "in.wav many.wav out.wav": "output must be a folder",
     "nan.wav out.wav": ".*finite",
     "in.wav out.wav --mix 2": "mix must .* got 2",
@@ -131,7 +131,7 @@ def test_the_networks_are_listed(capsys):
 
 @example("FLAC", 21, b"\xff" * 5)  # more samples than there are
 @given(st.sampled_from(["WAV", "FLAC", "AIFF"]), st.integers(0, 60), st.binary(max_size=99))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_random_bytes_are_audio_or_one_error(format, place, random):
     """In the first bytes of a recording."""
     soundfile.write("any", noise(200), 8_000, format=format)

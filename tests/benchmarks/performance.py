@@ -16,7 +16,6 @@ import itertools
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,7 @@ import keras  # noqa: E402
 import networks  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from benchmarks import estimator, long_files, unet  # noqa: E402
+from benchmarks import estimator, unet  # noqa: E402
 from record import rounded  # noqa: E402
 from tensorflow.python.framework.convert_to_constants import (  # noqa: E402
     convert_variables_to_constants_v2,
@@ -382,68 +381,6 @@ def backends():
     return rows
 
 
-FIRST_STEP = """
-from recon import datasets, models, training
-data = datasets.noise_reduction(64, seed=1)
-network = models.unet(window=8, front=16)
-training.fit(network, data, datasets.take(data, 64), steps=1, path="runs/first.keras")
-"""
-NOTEBOOKS = ["jupyter", "nbconvert", "--to", "notebook", "--execute", "--output-dir", "executed"]
-NOTEBOOKS += ["NoiseReduction.ipynb", "InverseQuantization.ipynb"]
-RESTORE = ["-m", "recon", "restore", "--overwrite"]
-WAITS = {  # name: (command of Python, how often; quickly: the same with less to do, or None)
-    "start of the command line": (["-m", "recon", "networks"], 7, []),
-    "restore five seconds": ([*RESTORE, "docs/sounds/noisy.flac", "restored.flac"], 5, []),
-    "first step of training": (["-c", FIRST_STEP], 5, []),
-    "restore an hour of stereo": ([*RESTORE, "long.wav", "restored.wav"], 1, []),
-    "notebooks in the quick profile": (["-m", *NOTEBOOKS], 1, ["-m", "jupyter", "--version"]),
-    "test suite": (["-m", "pytest", "-q"], 1, ["-m", "pytest", "-q", "tests/test_signals.py"]),
-}
-
-
-def waiting(before=None):
-    """Seconds until a user has what was asked for, each in a fresh copy of the project, in turn
-    with the same in another checkout of it."""
-    roots = {"before": before} if before else {}
-    roots["after"] = ROOT
-    rows = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, root in roots.items():
-            ignored = shutil.ignore_patterns(".git", ".venv", "runs", "__pycache__")
-            copy = roots[name] = Path(folder) / name
-            shutil.copytree(root, copy, ignore=ignored)
-            long_files.synthesise(copy / "long.wav", settings.choose(full=60, quick=0.1))
-        for wait, (command, repeats, quickly) in WAITS.items():
-            command = settings.choose(full=command, quick=quickly or command)
-            repeats = settings.choose(full=repeats, quick=1)
-            try:
-                seconds = [
-                    [waited(command, root) for root in roots.values()] for _ in range(repeats)
-                ]
-            except RuntimeError as error:  # the other waits are worth keeping
-                print(f"{wait}: {error}", file=sys.stderr)
-                continue
-            rows[wait] = dict(zip(roots, map(float, np.median(seconds, axis=0)), strict=True))
-    return rows
-
-
-def waited(command, folder):
-    """Seconds of a command of Python in a folder."""
-    environment = os.environ | {"RECON_PROFILE": "quick"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    started = time.perf_counter()
-    run = subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True
-    )
-    seconds = time.perf_counter() - started
-    if run.returncode:
-        raise RuntimeError(f"{command}: {run.stdout[-2000:]}{run.stderr[-2000:]}")
-    return seconds
-
-
-PARTS = {part.__name__: part for part in (generators, steps, limit, restoration, backends, waiting)}
-
-
 def installed(package):
     """The version of a package, or None."""
     try:
@@ -470,10 +407,12 @@ def machine():
     return ", ".join([processor, cores, *cards, f"Python {platform.python_version()}", *versions])
 
 
+PARTS = {part.__name__: part for part in (generators, steps, limit, restoration, backends)}
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser()
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--before", type=Path, help="another checkout, to wait there too")
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args(arguments)
     if asked.quick:
@@ -484,8 +423,7 @@ def main(arguments=None):
     results["machine"] = machine()
     print(results["machine"])
     for part in asked.parts or PARTS:
-        how = {"before": asked.before} if part == "waiting" else {}
-        results[part] = rounded(PARTS[part](**how))
+        results[part] = rounded(PARTS[part]())
         columns = {
             key: (key, "" if isinstance(value, str) else ".4g")
             for row in results[part].values()
