@@ -13,7 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # or threads of one worker would wait f
         os.environ[f"{library}_THREADS"] = "1"
 
 
-LONGEST = ("test_rerun.py", "test_machines.py", "test_models.py", "test_training.py")
+LONGEST = ("test_rerun.py", "test_rerun_holds.py", "test_machines.py", "test_training.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -22,7 +22,7 @@ def corpus(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("folder", "files"), [("p376", [4, 1, 1]), ("", [11, 2, 5])])
+@pytest.mark.parametrize(("folder", "files"), [("", [11, 2, 5])])
 def test_the_published_comparison_runs(corpus, folder, files, tmp_path, monkeypatch):
     monkeypatch.setattr(super_resolution, "VALIDATION_CROPS", 8)
     monkeypatch.setattr(super_resolution, "BATCH_SIZE", 2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from recon import baselines, datasets, limits
 
 COUNT = datasets.BLOCK  # waveforms measured
-FEW = settings(max_examples=12, deadline=None, derandomize=True, phases=[Phase.generate])
+FEW = settings(max_examples=9, deadline=None, derandomize=True, phases=[Phase.generate])
 TASKS = {
     "noise": (datasets.noise_reduction, limits.noise_error, limits.noise_bound),
     "hold": (datasets.inverse_quantization, limits.hold_error, limits.hold_bound),
