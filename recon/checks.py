@@ -20,13 +20,11 @@ def check_signal(n_samples, cycles, amplitude, phase):
 
 
 def check_noise(stddev, impulse_rate, impulse_amplitude):
-    """The same numbers, if they describe hiss and impulses; a number for a range is a constant."""
-    impulse_amplitude, _ = _range("impulse_amplitude", impulse_amplitude, 0)
-    return (
-        _range("stddev", stddev, 0),
-        _range("impulse_rate", impulse_rate, 0, 1),
-        impulse_amplitude,
-    )
+    """The same numbers, if they describe hiss and impulses."""
+    size, largest = _range("impulse_amplitude", impulse_amplitude, 0)
+    if size < largest:
+        raise ValueError(f"impulse_amplitude must be one number, got {impulse_amplitude}")
+    return _range("stddev", stddev, 0), _range("impulse_rate", impulse_rate, 0, 1), size
 
 
 def check_hold(hold_length, *, several=False):
@@ -52,7 +50,7 @@ def check_shapes(**arrays):
 def check_samples(samples):
     """Samples as float32; a ValueError if there are more channels than samples, as if swapped."""
     samples = np.asarray(samples, np.float32)
-    n_samples, channels = (*samples.shape, 1)[:2]
+    n_samples, channels = (*samples.shape, 1, 1)[:2]
     if samples.ndim not in (1, 2) or 0 < n_samples < channels:
         rule = "samples must be [n_samples] or [n_samples, channels]"
         raise ValueError(f"{rule}, got {list(samples.shape)}")

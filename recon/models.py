@@ -41,6 +41,7 @@ class Network(keras.Model):
     (2, 2, 1)
     """
 
+    # Keras restores a model by these names.
     def __init__(
         self, inputs, outputs, name=None, *, sample_rate=None, purpose="", hold_length=None, **rest
     ):
@@ -386,7 +387,7 @@ def mixture(*, frame_length=100, hold_length=10, experts=32, rank=None, **about)
     Args:
         frame_length: samples per frame.
         hold_length: samples per knot; 1 if it is not known, then every sample is looked at.
-        experts: linear maps to choose from; spare ones make it likelier that every case finds one.
+        experts: linear maps to choose from; some are to spare.
         rank: how many dimensions the answers of all experts span, to spare weights; None for all.
         about: `name` and others of a `Network`.
     """
