@@ -161,8 +161,8 @@ def test_a_run_that_is_killed_again_and_again_ends_bit_equal(tmp_path):
     """Each process has first weights of its own: only the first one's count."""
     path, count = tmp_path / "small.keras", Steps()
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(["..", *sys.path])}
-    for arguments in ((str(path), 1, 15, True), (str(path), 2, 40, False)):
-        code = f"import test_training; test_training.killed{arguments}"
+    for arguments in ((1, 15, True), (4, 25, False), (2, 40, False)):
+        code = f"import test_training; test_training.killed{(str(path), *arguments)}"
         command, folder = [sys.executable, "-c", code], Path(__file__).parent
         run = subprocess.run(command, cwd=folder, env=environment, stderr=subprocess.PIPE)
         assert run.returncode == -signal.SIGKILL, run.stderr.decode()
